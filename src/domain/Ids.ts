@@ -1,0 +1,40 @@
+import { createHash, createHmac } from "node:crypto"
+
+const bytesOf = (uuid: string): Buffer => Buffer.from(uuid.replaceAll("-", ""), "hex")
+
+const format = (bytes: Uint8Array): string => {
+  const hex = Buffer.from(bytes.buffer, bytes.byteOffset, 16).toString("hex")
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+}
+
+/** UUIDv5 (RFC 9562, 5.5): SHA-1 of namespace and name, as 16 bytes. */
+export const uuidv5Bytes = (namespace: Uint8Array, name: string): Buffer => {
+  const digest = createHash("sha1").update(namespace).update(name, "utf8").digest().subarray(0, 16)
+  digest[6] = ((digest[6] as number) & 0x0f) | 0x50
+  digest[8] = ((digest[8] as number) & 0x3f) | 0x80
+  return digest
+}
+
+/** Tidemark's own namespace. Stored event ids depend on it: it can never change. */
+const TIDEMARK = bytesOf("6f0dc7f4-8f35-5a0b-9c57-1f4b7d1c2a90")
+
+/** The namespace of a stream's event ids. Costs a hash: actors keep it. */
+export const streamNamespace = (stream: string): Buffer => uuidv5Bytes(TIDEMARK, stream)
+
+export const eventId = (namespace: Uint8Array, id: string): string => format(uuidv5Bytes(namespace, id))
+
+export const uuidToBytes = bytesOf
+
+/**
+ * The pseudonym of a client: HMAC-SHA-256 of merchant and client id, cut to 128 bits, base64url
+ * (22 characters). Whoever lacks the secret can't go back from it, or find the same person at
+ * another merchant.
+ */
+export const clientKey = (secret: Uint8Array, merchantId: string, clientId: string): string =>
+  createHmac("sha256", secret)
+    .update(merchantId)
+    .update("\0")
+    .update(clientId)
+    .digest()
+    .subarray(0, 16)
+    .toString("base64url")

@@ -1,0 +1,34 @@
+import { type RecordedEvent, type StoredEvent, SystemType } from "./Event.js"
+
+/** What a merchant can set. `idleAfterSeconds` overrides the system's silence time for its clients. */
+export interface MerchantSettings {
+  readonly name?: string
+  readonly timezone: string
+  readonly currency: string
+  readonly grade?: string
+  readonly location?: string
+  readonly businessType?: string
+  readonly idleAfterSeconds?: number
+}
+
+export type SettingsChange = { readonly [K in keyof MerchantSettings]?: MerchantSettings[K] }
+
+export const defaultSettings: MerchantSettings = { timezone: "UTC", currency: "USD" }
+
+/** Settings after an event of the merchant's stream; undefined while the merchant does not exist. */
+export const evolveSettings = (
+  settings: MerchantSettings | undefined,
+  event: StoredEvent,
+): MerchantSettings | undefined => {
+  switch (event.type) {
+    case SystemType.MerchantCreated:
+      return { ...defaultSettings, ...(event.data.settings as SettingsChange) }
+    case SystemType.MerchantSettingsChanged:
+      return { ...(settings ?? defaultSettings), ...(event.data.settings as SettingsChange) }
+    default:
+      return settings
+  }
+}
+
+/** The merchant that an event belongs to. */
+export const merchantOf = (event: RecordedEvent): string => event.event.data.merchantId

@@ -1,0 +1,94 @@
+import { Context, Data, type Effect, type Stream } from "effect"
+import type { NewEvent, RecordedEvent } from "../domain/Event.js"
+import type { Position } from "../domain/Position.js"
+
+/** The revision of a stream that has no event yet. */
+export const NO_STREAM = -1
+
+export interface Append {
+  readonly stream: string
+  /** Revision of the stream's last event as the writer knows it; NO_STREAM when there is none. */
+  readonly expectedRevision: number
+  /** At least one. */
+  readonly events: ReadonlyArray<NewEvent>
+}
+
+/**
+ * `Appended`: on disk; revision and position are those of the append's last event. The same events at
+ * the same expected revision again give the same answer again.
+ * `WrongExpectedRevision`: nothing of this append was stored; someone else writes this stream.
+ */
+export type AppendOutcome =
+  | { readonly _tag: "Appended"; readonly revision: number; readonly position: Position }
+  | { readonly _tag: "WrongExpectedRevision"; readonly stream: string; readonly actual: number }
+
+/** The log can't take or give anything now. The outcome of an append is not known: repeat it unchanged. */
+export class LogUnavailable extends Data.TaggedError("LogUnavailable")<{
+  readonly reason: string
+  readonly cause?: unknown
+}> {}
+
+/** Stored bytes are not what was written. `place` says where, so that a backup can be compared. */
+export class LogDamaged extends Data.TaggedError("LogDamaged")<{
+  readonly place: string
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `the event log is damaged at ${this.place}: ${this.reason}`
+  }
+}
+
+export type LogError = LogUnavailable | LogDamaged
+
+export interface ReadStreamOptions {
+  readonly direction: "forwards" | "backwards"
+  /** First revision to return; the beginning (or, backwards, the end) when missing. */
+  readonly from?: number
+  readonly limit?: number
+}
+
+export interface ReadAllOptions {
+  readonly direction: "forwards" | "backwards"
+  /** Exclusive; the beginning (or, backwards, the end) when missing. */
+  readonly from?: Position
+  /** Only streams whose name begins with one of these; all when missing. */
+  readonly prefixes?: ReadonlyArray<string>
+  readonly limit?: number
+}
+
+export interface SubscribeOptions {
+  /** Events beyond this position. */
+  readonly after: Position
+  readonly prefixes?: ReadonlyArray<string>
+}
+
+/** Events in log order, and the position up to which nothing is missing (events of other prefixes count). */
+export interface LogBatch {
+  readonly events: ReadonlyArray<RecordedEvent>
+  readonly upTo: Position
+}
+
+/** The event log. Two adapters, one contract: `test/contract/EventLogContract.ts`. */
+export interface EventLogService {
+  /**
+   * Appends to many streams; each append stands or falls by itself, and those of one call to one stream
+   * are taken in order. Answers when every stored event is on disk.
+   */
+  readonly append: (
+    appends: ReadonlyArray<Append>,
+  ) => Effect.Effect<ReadonlyArray<AppendOutcome>, LogUnavailable>
+  readonly readStream: (
+    stream: string,
+    options: ReadStreamOptions,
+  ) => Stream.Stream<ReadonlyArray<RecordedEvent>, LogError>
+  readonly readAll: (options: ReadAllOptions) => Stream.Stream<ReadonlyArray<RecordedEvent>, LogError>
+  /**
+   * Everything after a position, in log order, then live, without end and without gaps. A reader that
+   * does not keep up is served from disk again; memory stays bounded.
+   */
+  readonly subscribe: (options: SubscribeOptions) => Stream.Stream<LogBatch, LogError>
+  /** Position of the last event; `start` when there is none. */
+  readonly head: Effect.Effect<Position, LogError>
+}
+
+export class EventLog extends Context.Tag("tidemark/EventLog")<EventLog, EventLogService>() {}

@@ -1,0 +1,24 @@
+import type { RecordedEvent } from "../domain/Event.js"
+import type { Doc } from "../readmodels/ReadModels.js"
+
+/** The documents of the build that an event is folded into. Writes are seen by later reads. */
+export interface Docs {
+  readonly get: <A extends Doc>(collection: string, key: string) => A | undefined
+  /** Documents are values: put a new one, never change the one that `get` gave. Undefined removes. */
+  readonly put: (collection: string, key: string, doc: Doc | undefined) => void
+}
+
+/**
+ * A pure fold of the log into documents. `apply` sees each event once, in the order of its partition,
+ * and depends on nothing but the event and the documents: it may be run twice and thrown away once.
+ * Documents of one partition are never touched by another's events, so their keys hold a merchant id.
+ */
+export interface Projection {
+  readonly name: string
+  /** Raise it whenever the same events would give other documents. */
+  readonly version: number
+  readonly collections: ReadonlyArray<string>
+  readonly apply: (event: RecordedEvent, docs: Docs) => void
+}
+
+export const definitionOf = (projection: Projection): string => `${projection.name}@${projection.version}`
