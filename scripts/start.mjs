@@ -1,0 +1,9 @@
+// `npm start`: from a fresh clone to a running Tidemark on embedded stores.
+import { pathToFileURL } from "node:url"
+import { join } from "node:path"
+import { build, install, root } from "./prepare.mjs"
+
+install()
+build()
+process.argv = [process.argv[0], join(root, "bin", "tidemark.mjs"), "serve", ...process.argv.slice(2)]
+await import(pathToFileURL(process.argv[1]).href)

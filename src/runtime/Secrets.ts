@@ -1,0 +1,87 @@
+import { randomBytes } from "node:crypto"
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs"
+import { join } from "node:path"
+import { Data, Effect, Option, Redacted } from "effect"
+import type { RuntimeSettings } from "./Settings.js"
+
+export interface Secrets {
+  readonly adminKey: Redacted.Redacted
+  /** Of the pseudonyms (HMAC). */
+  readonly secret: Redacted.Redacted
+  /** The administrator's key was made just now: show it once. */
+  readonly adminKeyIsNew: boolean
+  readonly adminKeyFile: string
+}
+
+export class SecretsUnreadable extends Data.TaggedError("SecretsUnreadable")<{
+  readonly file: string
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `cannot read or make ${this.file}: ${this.reason}`
+  }
+}
+
+const syncDirectory = (directory: string): void => {
+  const handle = openSync(directory, "r")
+  try {
+    fsyncSync(handle)
+  } finally {
+    closeSync(handle)
+  }
+}
+
+/** The file's content; made when missing, whole and on disk before anyone uses it. */
+const keep = (directory: string, name: string, make: () => string): { value: string; isNew: boolean } => {
+  const file = join(directory, name)
+  if (existsSync(file)) {
+    const value = readFileSync(file, "utf8").trim()
+    if (value === "") throw new Error("the file is empty: restore it from a backup, or remove it to get a new one")
+    return { value, isNew: false }
+  }
+  const value = make()
+  const handle = openSync(`${file}.new`, "w", 0o600)
+  try {
+    writeSync(handle, `${value}\n`)
+    fsyncSync(handle)
+  } finally {
+    closeSync(handle)
+  }
+  renameSync(`${file}.new`, file)
+  syncDirectory(directory)
+  return { value, isNew: true }
+}
+
+/**
+ * The administrator's key and the secret of the pseudonyms: from the environment, else kept in the data
+ * directory, readable by its owner only.
+ */
+export const loadSecrets = (settings: RuntimeSettings): Effect.Effect<Secrets, SecretsUnreadable> => {
+  const adminKeyFile = join(settings.dataDir, "admin.key")
+  return Effect.try({
+    try: () => {
+      mkdirSync(settings.dataDir, { recursive: true, mode: 0o700 })
+      const kept = (name: string, given: Option.Option<Redacted.Redacted>, make: () => string) =>
+        Option.match(given, {
+          onSome: (value) => ({ value, isNew: false }),
+          onNone: () => {
+            const made = keep(settings.dataDir, name, make)
+            return { value: Redacted.make(made.value), isNew: made.isNew }
+          },
+        })
+      const admin = kept("admin.key", settings.adminKey, () => `tma_${randomBytes(24).toString("base64url")}`)
+      const secret = kept("secret", settings.secret, () => randomBytes(32).toString("base64url"))
+      return {
+        adminKey: admin.value,
+        secret: secret.value,
+        adminKeyIsNew: admin.isNew,
+        adminKeyFile,
+      }
+    },
+    catch: (cause) =>
+      new SecretsUnreadable({
+        file: settings.dataDir,
+        reason: cause instanceof Error ? cause.message : String(cause),
+      }),
+  })
+}

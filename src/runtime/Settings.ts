@@ -1,0 +1,67 @@
+import { Config, ConfigError, Duration, Effect, Either, Option, Redacted } from "effect"
+
+/** How this process is set up: what the environment says, checked once, before anything is opened. */
+export interface RuntimeSettings {
+  readonly host: string
+  readonly port: number
+  readonly dataDir: string
+  readonly adminKey: Option.Option<Redacted.Redacted>
+  readonly secret: Option.Option<Redacted.Redacted>
+  readonly idleAfter: Duration.Duration
+  readonly development: boolean
+  readonly logSlowdownMs: number
+}
+
+const oneOf = (name: string, built: ReadonlyArray<string>, later: string) =>
+  Config.string(name).pipe(
+    Config.withDefault(built[0] as string),
+    Config.mapOrFail((value) =>
+      built.includes(value)
+        ? Either.right(value)
+        : Either.left(
+            ConfigError.InvalidData([name], `"${value}" is not built yet. Use "${built[0]}". ${later}`),
+          ),
+    ),
+  )
+
+const port = Config.integer("TIDEMARK_PORT").pipe(
+  Config.withDefault(4000),
+  Config.validate({
+    message: "must be a port number, 0 to 65535 (0 takes a free one)",
+    validation: (value) => value >= 0 && value <= 65_535,
+  }),
+)
+
+const idleAfter = Config.duration("TIDEMARK_IDLE_AFTER").pipe(
+  Config.withDefault(Duration.minutes(30)),
+  Config.validate({
+    message: 'must be longer than nothing, such as "30 minutes"',
+    validation: (value: Duration.Duration) => Duration.toMillis(value) > 0 && Duration.isFinite(value),
+  }),
+)
+
+const slowdown = Config.integer("TIDEMARK_FAULT_LOG_SLOWDOWN_MS").pipe(
+  Config.withDefault(0),
+  Config.validate({ message: "must be 0 or more", validation: (value) => value >= 0 }),
+)
+
+export const runtimeSettings: Effect.Effect<RuntimeSettings, ConfigError.ConfigError> = Effect.gen(
+  function* () {
+    yield* oneOf("TIDEMARK_EVENT_LOG", ["embedded"], "EventStoreDB comes with a later version.")
+    yield* oneOf("TIDEMARK_READ_MODELS", ["embedded"], "MongoDB comes with a later version.")
+    yield* oneOf("TIDEMARK_ROLES", ["all"], "One process does everything for now.")
+    return {
+      host: yield* Config.nonEmptyString("TIDEMARK_HOST").pipe(Config.withDefault("127.0.0.1")),
+      port: yield* port,
+      dataDir: yield* Config.nonEmptyString("TIDEMARK_DATA_DIR").pipe(Config.withDefault("./data")),
+      adminKey: yield* Config.option(Config.redacted(Config.nonEmptyString("TIDEMARK_ADMIN_KEY"))),
+      secret: yield* Config.option(Config.redacted(Config.nonEmptyString("TIDEMARK_SECRET"))),
+      idleAfter: yield* idleAfter,
+      development: yield* Config.string("NODE_ENV").pipe(
+        Config.withDefault("development"),
+        Config.map((value) => value !== "production"),
+      ),
+      logSlowdownMs: yield* slowdown,
+    }
+  },
+)
