@@ -54,7 +54,11 @@ export const build = () => {
   rmSync(join(root, "dist"), { recursive: true, force: true })
   must(
     "Building",
-    run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.build.json"]),
+    run(process.execPath, [
+      join(root, "node_modules", "typescript", "bin", "tsc"),
+      "-p",
+      "tsconfig.build.json",
+    ]),
   )
   mkdirSync(join(root, "dist"), { recursive: true })
   writeFileSync(stamp, "")

@@ -1,6 +1,7 @@
 // `npm start`: from a fresh clone to a running Tidemark on embedded stores.
-import { pathToFileURL } from "node:url"
+
 import { join } from "node:path"
+import { pathToFileURL } from "node:url"
 import { build, install, root } from "./prepare.mjs"
 
 install()

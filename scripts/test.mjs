@@ -26,7 +26,15 @@ const checks =
     ? []
     : [
         ["format and lint", [tool("@biomejs", "biome", "bin", "biome"), "check", "."]],
-        ["import directions", [tool("dependency-cruiser", "bin", "dependency-cruise.mjs"), "--config", ".dependency-cruiser.cjs", "src"]],
+        [
+          "import directions",
+          [
+            tool("dependency-cruiser", "bin", "dependency-cruise.mjs"),
+            "--config",
+            ".dependency-cruiser.cjs",
+            "src",
+          ],
+        ],
         ["types", [tool("typescript", "bin", "tsc"), "-p", "tsconfig.json"]],
       ]
 const failed = checks.filter(([name, command]) => {

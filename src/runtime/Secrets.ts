@@ -1,5 +1,14 @@
 import { randomBytes } from "node:crypto"
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs"
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from "node:fs"
 import { join } from "node:path"
 import { Data, Effect, Option, Redacted } from "effect"
 import type { RuntimeSettings } from "./Settings.js"
@@ -36,7 +45,8 @@ const keep = (directory: string, name: string, make: () => string): { value: str
   const file = join(directory, name)
   if (existsSync(file)) {
     const value = readFileSync(file, "utf8").trim()
-    if (value === "") throw new Error("the file is empty: restore it from a backup, or remove it to get a new one")
+    if (value === "")
+      throw new Error("the file is empty: restore it from a backup, or remove it to get a new one")
     return { value, isNew: false }
   }
   const value = make()

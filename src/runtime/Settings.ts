@@ -1,4 +1,4 @@
-import { Config, ConfigError, Duration, Effect, Either, Option, Redacted } from "effect"
+import { Config, ConfigError, Duration, Effect, Either, type Option, type Redacted } from "effect"
 
 /** How this process is set up: what the environment says, checked once, before anything is opened. */
 export interface RuntimeSettings {

@@ -1,0 +1,65 @@
+import { connect } from "node:net"
+import { Effect, Exit, Scope } from "effect"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { CannotListen, type Listening, listen, sendJson } from "../../src/runtime/HttpServer.js"
+
+const scope = Effect.runSync(Scope.make())
+let listening: Listening
+
+beforeAll(async () => {
+  listening = await Effect.runPromise(
+    listen({
+      host: "127.0.0.1",
+      port: 0,
+      routes: {
+        handlers: { "/here": (_, res) => sendJson(res, 200, { ok: true }) },
+        upgrade: (_, socket) => socket.destroy(),
+      },
+    }).pipe(Scope.extend(scope)),
+  )
+})
+afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+
+/** Everything that the server says to these bytes, until it closes. */
+const say = (text: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    let answer = ""
+    const socket = connect(listening.port, "127.0.0.1", () => socket.write(text))
+    socket.setEncoding("utf8")
+    socket.on("data", (data) => (answer += data))
+    socket.on("close", () => resolve(answer))
+    socket.on("error", reject)
+  })
+
+describe("the HTTP server", () => {
+  it("says what it has when nothing is found", async () => {
+    const answer = await fetch(`http://127.0.0.1:${listening.port}/nowhere?x=1`)
+    expect(answer.status).toBe(404)
+    expect(await answer.json()).toMatchObject({
+      error: { code: "NOT_FOUND", message: expect.stringContaining("/here") },
+    })
+  })
+
+  it("answers slow headers with REQUEST_TIMEOUT", { timeout: 20_000 }, async () => {
+    const answer = await say("GET /here HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+    expect(answer).toMatch(/^HTTP\/1\.1 408 /)
+    expect(answer).toContain("REQUEST_TIMEOUT")
+  })
+
+  it("answers oversized headers with HEADERS_TOO_LARGE, and nonsense with BAD_REQUEST", async () => {
+    const large = await say(`GET /here HTTP/1.1\r\nHost: x\r\nX-Large: ${"x".repeat(20_000)}\r\n\r\n`)
+    expect(large).toMatch(/^HTTP\/1\.1 431 .*HEADERS_TOO_LARGE/s)
+    expect(await say("nonsense\r\n\r\n")).toMatch(/^HTTP\/1\.1 400 .*BAD_REQUEST/s)
+  })
+
+  it("names the port that is in use", async () => {
+    const second = listen({
+      host: "127.0.0.1",
+      port: listening.port,
+      routes: { handlers: {}, upgrade: () => {} },
+    })
+    const error = await Effect.runPromise(Effect.flip(Effect.scoped(second)))
+    expect(error).toBeInstanceOf(CannotListen)
+    expect(error.message).toContain(`port ${listening.port}`)
+  })
+})
