@@ -22,7 +22,7 @@ export class Random {
 
 /** The seed of a random test: `TIDEMARK_TEST_SEED`, or a new one. Always printed. */
 export const seededRandom = (test: string): { readonly seed: number; readonly random: Random } => {
-  const given = process.env["TIDEMARK_TEST_SEED"]
+  const given = process.env.TIDEMARK_TEST_SEED
   const seed = given === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(given)
   console.log(`${test}: TIDEMARK_TEST_SEED=${seed}`)
   return { seed, random: new Random(seed) }
