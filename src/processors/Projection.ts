@@ -6,6 +6,11 @@ export interface Docs {
   readonly get: <A extends Doc>(collection: string, key: string) => A | undefined
   /** Documents are values: put a new one, never change the one that `get` gave. Undefined removes. */
   readonly put: (collection: string, key: string, doc: Doc | undefined) => void
+  /**
+   * The document, or the one that `create` makes, to be changed in place until `apply` returns and to be
+   * written with the batch. For folds that count: copying a document for each event costs more than all else.
+   */
+  readonly edit: <A extends object>(collection: string, key: string, create: () => A) => A
 }
 
 /**

@@ -7,10 +7,12 @@ const SEPARATOR = "\u0001"
 /** Sorts after every key that begins with the same parts. */
 const AFTER = "\u0002"
 
-const clean = (part: string): string =>
-  part.includes("\u0000") || part.includes(SEPARATOR) || part.includes(AFTER)
-    ? part.replaceAll("\u0000", "").replaceAll(SEPARATOR, "").replaceAll(AFTER, "")
-    : part
+/** Half a surrogate pair can't be stored as UTF-8 and would come back as another key. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the separators are what it looks for
+const unfit = /[\u0000-\u0002\ud800-\udfff]/gu
+
+/** A text as it stands in a key. */
+export const clean = (part: string): string => (part.search(unfit) < 0 ? part : part.replaceAll(unfit, ""))
 
 export const key = (...parts: ReadonlyArray<string>): string => parts.map(clean).join(SEPARATOR)
 

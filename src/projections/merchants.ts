@@ -1,0 +1,112 @@
+import { isBusinessType, SystemType } from "../domain/Event.js"
+import { SYSTEM } from "../domain/Partition.js"
+import { evolveSettings, type MerchantSettings } from "../domain/Settings.js"
+import type { Projection } from "../processors/Projection.js"
+import { key } from "../readmodels/Key.js"
+import type { Doc, Ref, Scan } from "../readmodels/ReadModels.js"
+
+/** Each merchant's settings and latest activity, and the API keys issued for it. */
+export const PROJECTION = "merchants"
+const MERCHANTS = "merchants"
+const API_KEYS = "apiKeys"
+/** Merchant and key id → hash, as a revocation names no hash. */
+const KEY_HASHES = "keyHashes"
+
+/** Instants are epoch ms. */
+export interface MerchantDoc {
+  settings?: MerchantSettings
+  createdAt?: number
+  /** The greatest activity time (an event's own, capped at its recording) of what was sent for it. */
+  lastEventAt?: number
+  /** When the newest event of its streams was recorded. */
+  recordedAt: number
+  /** Business events. */
+  events: number
+}
+
+export interface ApiKeyDoc {
+  readonly merchantId: string
+  readonly keyId: string
+  readonly label?: string
+  readonly revoked: boolean
+}
+
+export const merchants: Projection = {
+  name: PROJECTION,
+  version: 1,
+  collections: [MERCHANTS, API_KEYS, KEY_HASHES],
+  apply: (recorded, docs) => {
+    const event = recorded.event
+    const { merchantId, apiKey } = event.data
+    const now = recorded.metadata.recordedAt
+    const request = event.type === "request"
+    const business = isBusinessType(event.type)
+    // The reserved space has no settings, and its documents would be shared by all partitions.
+    if (event.type === SystemType.ClientSeen || merchantId === SYSTEM) return
+    const doc = docs.edit<MerchantDoc>(MERCHANTS, merchantId, () => ({ recordedAt: now, events: 0 }))
+    doc.recordedAt = now
+    if (business) doc.events++
+    if (business || request)
+      doc.lastEventAt = Math.max(doc.lastEventAt ?? Number.MIN_SAFE_INTEGER, Math.min(event.at, now))
+    switch (event.type) {
+      case SystemType.MerchantCreated:
+        doc.createdAt ??= event.at
+        doc.settings = evolveSettings(doc.settings, event) as MerchantSettings
+        return
+      case SystemType.MerchantSettingsChanged:
+        doc.settings = evolveSettings(doc.settings, event) as MerchantSettings
+        return
+      case SystemType.ApiKeyIssued: {
+        if (apiKey?.hash === undefined) return
+        const { keyId, hash, label } = apiKey
+        const issued: ApiKeyDoc = {
+          merchantId,
+          keyId,
+          revoked: false,
+          ...(label === undefined ? {} : { label }),
+        }
+        docs.put(API_KEYS, hash, issued)
+        docs.put(KEY_HASHES, key(merchantId, keyId), { hash })
+        return
+      }
+      case SystemType.ApiKeyRevoked: {
+        if (apiKey === undefined) return
+        const hash = docs.get<{ readonly hash: string }>(KEY_HASHES, key(merchantId, apiKey.keyId))?.hash
+        const issued = hash === undefined ? undefined : docs.get<ApiKeyDoc>(API_KEYS, hash)
+        if (hash !== undefined && issued !== undefined) docs.put(API_KEYS, hash, { ...issued, revoked: true })
+        return
+      }
+    }
+  },
+}
+
+/** For `load`: decode what comes with `decodeMerchant`. */
+export const merchantRef = (merchantId: string): Ref => ({ collection: MERCHANTS, key: merchantId })
+
+export const merchantScan = (merchantId: string): Scan => ({
+  collection: MERCHANTS,
+  from: merchantId,
+  to: `${merchantId}\u0001`,
+  limit: 1,
+})
+
+/** Merchants in order of their ids, of all partitions; `after` is the id of the last one seen. */
+export const merchantsScan = (after: string | undefined, limit: number): Scan => ({
+  collection: MERCHANTS,
+  from: after === undefined ? "" : `${after}\u0001`,
+  to: "\uffff",
+  limit,
+})
+
+/** Undefined for an id that was never created, such as the reserved `_system`. */
+export const decodeMerchant = (
+  doc: Doc | undefined,
+): (MerchantDoc & { readonly settings: MerchantSettings }) | undefined => {
+  const stored = doc as MerchantDoc | undefined
+  return stored?.settings === undefined ? undefined : { ...stored, settings: stored.settings }
+}
+
+/** For `load`, by the SHA-256 of the key's secret in hex. Revoked keys stay, and say so. */
+export const apiKeyRef = (hash: string): Ref => ({ collection: API_KEYS, key: hash })
+
+export const decodeApiKey = (doc: Doc | undefined): ApiKeyDoc | undefined => doc as ApiKeyDoc | undefined
