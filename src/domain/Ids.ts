@@ -1,4 +1,4 @@
-import { createHash, createHmac } from "node:crypto"
+import { createHash, createHmac, hash } from "node:crypto"
 
 const bytesOf = (uuid: string): Buffer => Buffer.from(uuid.replaceAll("-", ""), "hex")
 
@@ -21,7 +21,21 @@ const TIDEMARK = bytesOf("6f0dc7f4-8f35-5a0b-9c57-1f4b7d1c2a90")
 /** The namespace of a stream's event ids. Costs a hash: actors keep it. */
 export const streamNamespace = (stream: string): Buffer => uuidv5Bytes(TIDEMARK, stream)
 
-export const eventId = (namespace: Uint8Array, id: string): string => format(uuidv5Bytes(namespace, id))
+/** Longest id that is hashed without a copy of its own: 200 characters are at most 600 bytes of UTF-8. */
+const scratch = Buffer.alloc(16 + 600)
+
+/**
+ * UUIDv5 of the namespace and the id. Every event needs one, so this is the one-shot hash (0.8 us, where
+ * a hash object takes 2 us).
+ */
+export const eventId = (namespace: Uint8Array, id: string): string => {
+  if (id.length > 200) return format(uuidv5Bytes(namespace, id))
+  scratch.set(namespace, 0)
+  const end = 16 + scratch.write(id, 16, "utf8")
+  const hex = hash("sha1", scratch.subarray(0, end), "hex")
+  const variant = ((Number.parseInt(hex[16] as string, 16) & 0x3) | 0x8).toString(16)
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`
+}
 
 export const uuidToBytes = bytesOf
 
