@@ -1,6 +1,14 @@
 import { Context, type Effect, type Stream } from "effect"
 import type { Position } from "../domain/Position.js"
 
+/** Why a build has stopped: nothing beyond its position is in it, and nothing was skipped. */
+export interface Stopped {
+  /** The event that could not be folded; undefined when the log itself could not be read. */
+  readonly position: Position | undefined
+  readonly eventType: string | undefined
+  readonly reason: string
+}
+
 /** How far a build has come. `recordedAt` is that of the event at `position`, epoch ms. */
 export interface Progress {
   readonly projection: string
@@ -8,6 +16,8 @@ export interface Progress {
   readonly position: Position
   readonly recordedAt: number | null
   readonly eventsPerSecond: number
+  /** Present when it goes no further until the program is started again. */
+  readonly stopped?: Stopped
 }
 
 /** What the rest of the program sees of the running processors, wherever they run. */

@@ -64,7 +64,10 @@ export interface Answer {
 /** The read models' store. Its contract: `test/contract/ReadModelsContract.ts`. */
 export interface ReadModelsService {
   readonly builds: Effect.Effect<ReadonlyArray<Build>, ReadModelsUnavailable>
-  /** Records a new build, or a new state of one that exists. */
+  /**
+   * Records a new build, or a new state of one that exists. When it is to be SERVING, the projection's
+   * serving build becomes STANDBY in the same moment.
+   */
   readonly saveBuild: (build: Build) => Effect.Effect<void, ReadModelsUnavailable>
   /** Removes the build with its documents and checkpoints. */
   readonly dropBuild: (build: string) => Effect.Effect<void, ReadModelsUnavailable>

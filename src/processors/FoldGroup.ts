@@ -1,0 +1,186 @@
+import { Duration, Effect, Schedule } from "effect"
+import type { RecordedEvent } from "../domain/Event.js"
+import { min, type Position, start } from "../domain/Position.js"
+import type { LogBatch } from "../eventlog/EventLog.js"
+import type { ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
+import type { BuildFold } from "./BuildFold.js"
+import type { Progress } from "./Processors.js"
+import { preloadFor } from "./Speculation.js"
+
+/**
+ * When to commit. An event is visible soon after it was recorded while there is little to do; under load
+ * commits are spaced so that they take a small share of the time, as a larger batch writes each document
+ * once for many events; and what is folded and not yet written stays bounded.
+ */
+const SOONEST_MS = 80
+const LATEST_MS = 800
+const SPACING = 8
+const MOST_EVENTS = 50_000
+const MOST_DOCUMENTS = 150_000
+/** Events folded in one go. */
+const SLICE = 2_000
+
+const retry = Schedule.exponential("100 millis").pipe(Schedule.union(Schedule.spaced("5 seconds")))
+
+/** Builds that are fed by one subscription: folded event by event, committed one after the other. */
+export class FoldGroup {
+  private readonly lock = Effect.unsafeMakeSemaphore(1)
+  private readonly wake = Effect.unsafeMakeSemaphore(0)
+  private pendingSince: number | undefined
+  private pendingEvents = 0
+  private lastCommitMs = 0
+  private lastCommitAt = performance.now()
+  private readonly rates = new Map<BuildFold, number>()
+
+  constructor(
+    private readonly readModels: ReadModelsService,
+    private readonly folds: ReadonlyArray<BuildFold>,
+    private readonly onCommit: (progress: ReadonlyArray<Progress>) => Effect.Effect<void>,
+  ) {}
+
+  private running(): ReadonlyArray<BuildFold> {
+    return this.folds.filter((fold) => fold.stopped === undefined)
+  }
+
+  /** Where to subscribe: after what all running builds have folded. */
+  after(): Position {
+    const positions = this.running().map((fold) => fold.upTo)
+    return positions.length === 0 ? start : positions.reduce(min)
+  }
+
+  private progress(): ReadonlyArray<Progress> {
+    return this.folds.map((fold) => ({
+      projection: fold.projection.name,
+      build: fold.build.id,
+      position: fold.committed,
+      recordedAt: fold.lastRecordedAt,
+      eventsPerSecond: this.rates.get(fold) ?? 0,
+      ...(fold.stopped === undefined ? {} : { stopped: fold.stopped }),
+    }))
+  }
+
+  readonly announce: Effect.Effect<void> = Effect.suspend(() => this.onCommit(this.progress()))
+
+  /** Folds a batch into all builds, and commits when it is time. */
+  readonly take = (batch: LogBatch): Effect.Effect<void> =>
+    Effect.gen(this, function* () {
+      for (let at = 0; at < batch.events.length; at += SLICE) {
+        const whole = at === 0 && batch.events.length <= SLICE
+        const slice = whole ? batch.events : batch.events.slice(at, at + SLICE)
+        const upTo = at + SLICE >= batch.events.length ? batch.upTo : (slice.at(-1)?.position ?? batch.upTo)
+        yield* this.takeSlice(slice, upTo)
+      }
+      if (batch.events.length === 0) yield* this.takeSlice([], batch.upTo)
+    })
+
+  private takeSlice(events: ReadonlyArray<RecordedEvent>, upTo: Position): Effect.Effect<void> {
+    return this.lock.withPermits(1)(
+      Effect.gen(this, function* () {
+        for (const fold of this.running()) yield* this.foldInto(fold, events, upTo)
+        this.pendingEvents += events.length
+        if (events.length === 0) return
+        if (this.pendingSince === undefined) {
+          this.pendingSince = performance.now()
+          yield* this.wake.release(1)
+        }
+        if (this.isDue()) yield* this.commitAll
+      }),
+    )
+  }
+
+  private foldInto(fold: BuildFold, all: ReadonlyArray<RecordedEvent>, upTo: Position): Effect.Effect<void> {
+    const events = fold.beyond(all)
+    const foldNow = Effect.suspend(() => {
+      fold.fold(events, upTo)
+      return fold.stopped === undefined
+        ? Effect.void
+        : Effect.logError(`${fold.build.id} has stopped`, fold.stopped)
+    })
+    if (this.readModels.loadNow !== undefined) return foldNow
+    return preloadFor(this.readModels, fold.build.id, fold.projection, events, fold.working).pipe(
+      Effect.tapError((error) => Effect.logWarning("read models can't be read; trying again", error)),
+      Effect.retry(retry),
+      Effect.orDie,
+      Effect.zipRight(foldNow),
+    )
+  }
+
+  private dueAt(): number {
+    const wait = Math.min(LATEST_MS, Math.max(SOONEST_MS, SPACING * this.lastCommitMs))
+    return (this.pendingSince ?? performance.now()) + wait
+  }
+
+  private isDue(): boolean {
+    return (
+      this.pendingEvents >= MOST_EVENTS ||
+      performance.now() >= this.dueAt() ||
+      this.folds.some((fold) => fold.working.changedCount >= MOST_DOCUMENTS)
+    )
+  }
+
+  private readonly commitAll: Effect.Effect<void> = Effect.suspend(() => {
+    const began = performance.now()
+    const seconds = (began - this.lastCommitAt) / 1000
+    const events = this.pendingEvents
+    return Effect.forEach(this.running(), (fold) =>
+      this.commit(fold).pipe(
+        Effect.tapError((error) => Effect.logWarning("read models can't be written; trying again", error)),
+        Effect.retry(retry),
+        Effect.orDie,
+      ),
+    ).pipe(
+      Effect.flatMap(() => {
+        this.lastCommitAt = performance.now()
+        this.lastCommitMs = this.lastCommitAt - began
+        this.pendingEvents = 0
+        this.pendingSince = undefined
+        for (const fold of this.running()) this.rates.set(fold, events / Math.max(0.05, seconds))
+        return this.announce
+      }),
+    )
+  })
+
+  private commit(fold: BuildFold): Effect.Effect<void, ReadModelsUnavailable> {
+    return Effect.suspend(() => {
+      if (!fold.isPending) return Effect.void
+      const { puts, checkpoints } = fold.pending()
+      return this.readModels
+        .commit(fold.build.id, puts, checkpoints)
+        .pipe(Effect.zipRight(Effect.sync(() => fold.markCommitted())))
+    })
+  }
+
+  /** Commits what is folded, now. */
+  readonly flush: Effect.Effect<void> = this.lock.withPermits(1)(
+    Effect.suspend(() => (this.pendingEvents === 0 ? Effect.void : this.commitAll)),
+  )
+
+  /** Commits at the latest moment for what has come in, when no batch comes that would. */
+  readonly flusher: Effect.Effect<never> = Effect.forever(
+    Effect.gen(this, function* () {
+      yield* this.wake.take(1)
+      for (;;) {
+        if (this.pendingSince === undefined) break
+        const left = this.dueAt() - performance.now()
+        if (left > 0) {
+          yield* Effect.sleep(Duration.millis(Math.ceil(left)))
+          continue
+        }
+        yield* this.flush
+      }
+    }),
+  )
+
+  /** No more events can come: all builds stop where they are, and say why. */
+  readonly stop = (reason: string): Effect.Effect<never> =>
+    this.flush.pipe(
+      Effect.zipRight(
+        Effect.sync(() => {
+          for (const fold of this.running()) fold.stop({ position: undefined, eventType: undefined, reason })
+        }),
+      ),
+      Effect.zipRight(Effect.logError(`processing has stopped: ${reason}`)),
+      Effect.zipRight(this.announce),
+      Effect.zipRight(Effect.never),
+    )
+}

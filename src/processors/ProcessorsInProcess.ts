@@ -1,0 +1,19 @@
+import { Effect, Layer } from "effect"
+import { EventLog } from "../eventlog/EventLog.js"
+import { ReadModels, type ReadModelsUnavailable } from "../readmodels/ReadModels.js"
+import { runEngine } from "./Engine.js"
+import { Processors } from "./Processors.js"
+import type { Projection } from "./Projection.js"
+
+/** The engine in this thread, while the layer lives. */
+export const layer = (
+  projections: ReadonlyArray<Projection>,
+): Layer.Layer<Processors, ReadModelsUnavailable, EventLog | ReadModels> =>
+  Layer.scoped(
+    Processors,
+    Effect.gen(function* () {
+      const log = yield* EventLog
+      const readModels = yield* ReadModels
+      return yield* runEngine({ log, readModels, projections })
+    }),
+  )

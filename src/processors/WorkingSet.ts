@@ -1,0 +1,145 @@
+import type { Doc, Put } from "../readmodels/ReadModels.js"
+import type { Docs } from "./Projection.js"
+
+interface Entry {
+  readonly collection: string
+  readonly key: string
+  /** Undefined: known to be absent. */
+  doc: Doc | undefined
+  dirty: boolean
+}
+
+export interface WorkingSetLimits {
+  /** Documents kept in memory between commits. */
+  readonly documents: number
+  /** Their estimated size in bytes. */
+  readonly bytes: number
+}
+
+export const defaultLimits: WorkingSetLimits = { documents: 150_000, bytes: 96 * 1024 * 1024 }
+
+/** Parsed, a document takes several times the memory of its text. */
+const BYTES_PER_CHARACTER = 6
+const SAMPLE_EVERY = 64
+
+/**
+ * The documents of one build that folds have read or changed since the last commit, and those of
+ * earlier commits as far as they fit. As nobody else writes the build, what is kept stays valid.
+ * Two generations stand in for a least-recently-used order: when the young one is full, the old one,
+ * and with it all that nobody asked for since, is forgotten.
+ */
+export class WorkingSet implements Docs {
+  private young = new Map<string, Map<string, Entry>>()
+  private old = new Map<string, Map<string, Entry>>()
+  private youngSize = 0
+  private changed: Array<Entry> = []
+  /** Mean characters of a document, by collection, sampled at commits. */
+  private readonly weights = new Map<string, number>()
+  private samples = 0
+
+  constructor(
+    private readonly load: (collection: string, key: string) => Doc | undefined,
+    private readonly limits: WorkingSetLimits = defaultLimits,
+  ) {}
+
+  get changedCount(): number {
+    return this.changed.length
+  }
+
+  private entry(collection: string, key: string): Entry {
+    let docs = this.young.get(collection)
+    if (docs === undefined) {
+      docs = new Map()
+      this.young.set(collection, docs)
+    }
+    let entry = docs.get(key)
+    if (entry !== undefined) return entry
+    entry = this.old.get(collection)?.get(key)
+    if (entry === undefined) entry = { collection, key, doc: this.load(collection, key), dirty: false }
+    docs.set(key, entry)
+    this.youngSize++
+    return entry
+  }
+
+  private touch(entry: Entry): void {
+    if (entry.dirty) return
+    entry.dirty = true
+    this.changed.push(entry)
+  }
+
+  get<A extends Doc>(collection: string, key: string): A | undefined {
+    return this.entry(collection, key).doc as A | undefined
+  }
+
+  put(collection: string, key: string, doc: Doc | undefined): void {
+    const entry = this.entry(collection, key)
+    entry.doc = doc
+    this.touch(entry)
+  }
+
+  edit<A extends object>(collection: string, key: string, create: () => A): A {
+    const entry = this.entry(collection, key)
+    if (entry.doc === undefined) entry.doc = create()
+    this.touch(entry)
+    return entry.doc as A
+  }
+
+  /** Puts in a document that was loaded for a fold to come. */
+  preload(collection: string, key: string, doc: Doc | undefined): void {
+    let docs = this.young.get(collection)
+    if (docs === undefined) {
+      docs = new Map()
+      this.young.set(collection, docs)
+    }
+    if (docs.has(key)) return
+    docs.set(key, { collection, key, doc, dirty: false })
+    this.youngSize++
+  }
+
+  /** The document without loading it: `known` is false for one that is not in memory. */
+  peek(collection: string, key: string): { readonly known: boolean; readonly doc: Doc | undefined } {
+    const entry = this.young.get(collection)?.get(key) ?? this.old.get(collection)?.get(key)
+    return { known: entry !== undefined, doc: entry?.doc }
+  }
+
+  /** What has to be written, each document once. */
+  puts(): ReadonlyArray<Put> {
+    return this.changed
+  }
+
+  /** The puts are written: the documents stay as far as they fit. */
+  committed(): void {
+    for (const entry of this.changed) {
+      entry.dirty = false
+      if (this.samples++ % SAMPLE_EVERY === 0 && entry.doc !== undefined) this.sample(entry)
+    }
+    this.changed = []
+    if (this.youngSize * 2 < this.limits.documents && this.estimatedBytes() * 2 < this.limits.bytes) return
+    this.old = this.young
+    this.young = new Map()
+    this.youngSize = 0
+  }
+
+  /** Forgets everything, and so all changes since the last commit. */
+  discard(): void {
+    this.young = new Map()
+    this.old = new Map()
+    this.youngSize = 0
+    this.changed = []
+  }
+
+  private sample(entry: Entry): void {
+    const size = JSON.stringify(entry.doc).length + entry.key.length
+    const mean = this.weights.get(entry.collection) ?? size
+    this.weights.set(entry.collection, mean + (size - mean) / 16)
+  }
+
+  /** Of the young generation. */
+  estimatedBytes(): number {
+    let bytes = 0
+    for (const [collection, docs] of this.young) {
+      bytes += docs.size * (200 + BYTES_PER_CHARACTER * (this.weights.get(collection) ?? 50))
+    }
+    return bytes
+  }
+}

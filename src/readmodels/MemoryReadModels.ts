@@ -1,0 +1,104 @@
+import { Effect, Layer } from "effect"
+import type { Partition } from "../domain/Partition.js"
+import { start } from "../domain/Position.js"
+import {
+  type Build,
+  type Checkpoint,
+  type Doc,
+  ReadModels,
+  type ReadModelsService,
+  ReadModelsUnavailable,
+  type Row,
+  type Scan,
+} from "./ReadModels.js"
+
+interface Kept {
+  readonly collections: Map<string, Map<string, string>>
+  readonly checkpoints: Map<Partition, Checkpoint>
+}
+
+/**
+ * Read models that are gone with the process. Documents are kept as text, so that nobody can change
+ * what was committed. Without `synchronous` it has no `loadNow`, like a store behind a network.
+ */
+export const makeMemoryReadModels = (options: { readonly synchronous: boolean }): ReadModelsService => {
+  const builds = new Map<string, Build>()
+  const kept = new Map<string, Kept>()
+
+  const of = (build: string): Kept => {
+    let found = kept.get(build)
+    if (found === undefined) {
+      found = { collections: new Map(), checkpoints: new Map() }
+      kept.set(build, found)
+    }
+    return found
+  }
+  const load = (
+    build: string,
+    ref: { readonly collection: string; readonly key: string },
+  ): Doc | undefined => {
+    const text = kept.get(build)?.collections.get(ref.collection)?.get(ref.key)
+    return text === undefined ? undefined : JSON.parse(text)
+  }
+  const scanned = (build: string, scan: Scan): ReadonlyArray<Row> => {
+    const docs = kept.get(build)?.collections.get(scan.collection) ?? new Map<string, string>()
+    const keys = [...docs.keys()].filter((key) => key >= scan.from && key < scan.to).sort()
+    if (scan.reverse === true) keys.reverse()
+    return keys
+      .slice(0, scan.limit ?? keys.length)
+      .map((key) => ({ key, doc: JSON.parse(docs.get(key) as string) }))
+  }
+
+  return {
+    builds: Effect.sync(() => [...builds.values()].sort((a, b) => (a.id < b.id ? -1 : 1))),
+    saveBuild: (build) =>
+      Effect.sync(() => {
+        for (const other of builds.values()) {
+          if (
+            build.state === "SERVING" &&
+            other.projection === build.projection &&
+            other.state === "SERVING"
+          ) {
+            builds.set(other.id, { ...other, state: "STANDBY" })
+          }
+        }
+        builds.set(build.id, build)
+      }),
+    dropBuild: (build) =>
+      Effect.sync(() => {
+        builds.delete(build)
+        kept.delete(build)
+      }),
+    checkpoints: (build) => Effect.sync(() => new Map(kept.get(build)?.checkpoints)),
+    load: (build, refs) => Effect.sync(() => refs.map((ref) => load(build, ref))),
+    ...(options.synchronous ? { loadNow: load } : {}),
+    commit: (build, puts, checkpoints) =>
+      Effect.try({
+        try: () => {
+          // All texts first: a document that has none must leave everything as it was.
+          const texts = puts.map((put) => (put.doc === undefined ? undefined : JSON.stringify(put.doc)))
+          const { collections, checkpoints: all } = of(build)
+          puts.forEach((put, i) => {
+            let docs = collections.get(put.collection)
+            if (docs === undefined) {
+              docs = new Map()
+              collections.set(put.collection, docs)
+            }
+            const text = texts[i]
+            if (text === undefined) docs.delete(put.key)
+            else docs.set(put.key, text)
+          })
+          for (const [partition, checkpoint] of checkpoints) all.set(partition, checkpoint)
+        },
+        catch: (cause) => new ReadModelsUnavailable({ reason: `writing ${build}: ${String(cause)}`, cause }),
+      }),
+    query: (build, partition, scans) =>
+      Effect.sync(() => ({
+        checkpoint: kept.get(build)?.checkpoints.get(partition) ?? { position: start, recordedAt: null },
+        rows: scans.map((scan) => scanned(build, scan)),
+      })),
+  }
+}
+
+export const layer = (options: { readonly synchronous: boolean }): Layer.Layer<ReadModels> =>
+  Layer.sync(ReadModels, () => makeMemoryReadModels(options))

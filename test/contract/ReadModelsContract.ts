@@ -1,0 +1,199 @@
+import { Effect } from "effect"
+import fc from "fast-check"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { fromNumber } from "../../src/domain/Position.js"
+import { key, under } from "../../src/readmodels/Key.js"
+import type { Put, ReadModelsService } from "../../src/readmodels/ReadModels.js"
+
+/** A store under test: what writes it, and what reads it (the same, or another connection). */
+export interface ReadModelsUnderTest {
+  readonly writer: ReadModelsService
+  readonly reader: ReadModelsService
+  /** Closes and opens the store again; undefined for one that keeps nothing. */
+  readonly reopen: (() => Promise<ReadModelsUnderTest>) | undefined
+  readonly close: () => Promise<void>
+}
+
+const run = Effect.runPromise
+const at = (position: number, recordedAt: number | null = null) =>
+  new Map([[3, { position: fromNumber(position), recordedAt }]])
+const put = (collection: string, documentKey: string, doc: unknown): Put => ({
+  collection,
+  key: documentKey,
+  doc,
+})
+
+/** What every store of read models promises. */
+export const readModelsContract = (name: string, open: () => Promise<ReadModelsUnderTest>): void => {
+  describe(`read models: ${name}`, () => {
+    let store: ReadModelsUnderTest
+    beforeEach(async () => {
+      store = await open()
+    })
+    afterEach(() => store.close())
+
+    it("is empty at first", async () => {
+      expect(await run(store.reader.builds)).toEqual([])
+      expect((await run(store.reader.checkpoints("b"))).size).toBe(0)
+      const answer = await run(store.reader.query("b", 3, [{ collection: "c", from: "", to: "z" }]))
+      expect(answer).toEqual({ checkpoint: { position: "0", recordedAt: null }, rows: [[]] })
+      expect(await run(store.reader.load("b", [{ collection: "c", key: "k" }]))).toEqual([undefined])
+    })
+
+    it("gives back what was committed, with its checkpoint", async () => {
+      const doc = { a: [1, "two", null], ü: { deep: true }, zero: "\u0000" }
+      await run(store.writer.commit("b", [put("c", "k", doc), put("d", "k", 7)], at(12, 99)))
+      expect(
+        await run(
+          store.reader.load("b", [
+            { collection: "d", key: "k" },
+            { collection: "c", key: "k" },
+            { collection: "c", key: "x" },
+          ]),
+        ),
+      ).toEqual([7, doc, undefined])
+      expect((await run(store.reader.checkpoints("b"))).get(3)).toEqual({ position: "12", recordedAt: 99 })
+      if (store.writer.loadNow !== undefined) {
+        expect(store.writer.loadNow("b", { collection: "c", key: "k" })).toEqual(doc)
+      }
+    })
+
+    it("replaces and removes documents", async () => {
+      await run(store.writer.commit("b", [put("c", "k", 1), put("c", "l", 1)], at(1)))
+      await run(
+        store.writer.commit(
+          "b",
+          [put("c", "k", 2), put("c", "l", undefined), put("c", "m", undefined)],
+          at(2),
+        ),
+      )
+      const { rows, checkpoint } = await run(
+        store.reader.query("b", 3, [{ collection: "c", from: "", to: "z" }]),
+      )
+      expect(rows).toEqual([[{ key: "k", doc: 2 }]])
+      expect(checkpoint.position).toBe("2")
+    })
+
+    it("keeps the checkpoints of other partitions", async () => {
+      await run(store.writer.commit("b", [], new Map([[1, { position: fromNumber(5), recordedAt: 1 }]])))
+      await run(store.writer.commit("b", [], new Map([[2, { position: fromNumber(9), recordedAt: null }]])))
+      expect([...(await run(store.reader.checkpoints("b")))].sort()).toEqual([
+        [1, { position: "5", recordedAt: 1 }],
+        [2, { position: "9", recordedAt: null }],
+      ])
+    })
+
+    it("takes a commit as a whole or not at all", async () => {
+      await run(store.writer.commit("b", [put("c", "k", 1)], at(1)))
+      const cycle: Record<string, unknown> = {}
+      cycle.self = cycle
+      const failed = await run(
+        Effect.exit(
+          store.writer.commit("b", [put("c", "k", 2), put("new", "k", 2), put("c", "z", cycle)], at(2)),
+        ),
+      )
+      expect(failed._tag).toBe("Failure")
+      const { rows, checkpoint } = await run(
+        store.reader.query("b", 3, [
+          { collection: "c", from: "", to: "~" },
+          { collection: "new", from: "", to: "~" },
+        ]),
+      )
+      expect(rows).toEqual([[{ key: "k", doc: 1 }], []])
+      expect(checkpoint.position).toBe("1")
+      await run(store.writer.commit("b", [put("c", "k", 2), put("new", "k", 2)], at(2)))
+      expect(await run(store.reader.load("b", [{ collection: "new", key: "k" }]))).toEqual([2])
+    })
+
+    it("scans any range in order of keys, either way, like a sorted list", async () => {
+      let build = 0
+      const text = fc.string({ unit: fc.constantFrom("a", "b", "\u0001"), maxLength: 4 })
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.tuple(text, fc.integer()), { maxLength: 30 }),
+          text,
+          text,
+          fc.option(fc.integer({ min: 0, max: 5 }), { nil: undefined }),
+          fc.boolean(),
+          async (entries, from, to, limit, reverse) => {
+            const id = `b${build++}`
+            const docs = new Map(entries)
+            await run(
+              store.writer.commit(
+                id,
+                [...docs].map(([k, doc]) => put("c", k, doc)),
+                at(1),
+              ),
+            )
+            const scan = { collection: "c", from, to, reverse, ...(limit === undefined ? {} : { limit }) }
+            const { rows } = await run(store.reader.query(id, 3, [scan]))
+            const expected = [...docs]
+              .filter(([k]) => k >= from && k < to)
+              .sort(([a], [b]) => (a < b ? -1 : 1))
+            if (reverse) expected.reverse()
+            expect(rows[0]).toEqual(expected.slice(0, limit).map(([k, doc]) => ({ key: k, doc })))
+          },
+        ),
+        { numRuns: 60 },
+      )
+    })
+
+    it("finds what lies under a key, and nothing beside it", async () => {
+      const keys = [key("a"), key("a", "1"), key("a", "2", "x"), key("ab", "1"), key("b", "1")]
+      await run(
+        store.writer.commit(
+          "b",
+          keys.map((k) => put("c", k, 0)),
+          at(1),
+        ),
+      )
+      const { rows } = await run(store.reader.query("b", 3, [{ collection: "c", ...under("a") }]))
+      expect(rows[0]?.map((row) => row.key)).toEqual([key("a", "1"), key("a", "2", "x")])
+    })
+
+    it("keeps builds apart, and drops one whole", async () => {
+      await run(store.writer.saveBuild({ id: "p-1", projection: "p", definition: "p@1", state: "SERVING" }))
+      await run(store.writer.saveBuild({ id: "p-2", projection: "p", definition: "p@2", state: "BUILDING" }))
+      await run(store.writer.commit("p-1", [put("c", "k", 1)], at(1)))
+      await run(store.writer.commit("p-2", [put("c", "k", 2)], at(2)))
+      expect(await run(store.reader.load("p-1", [{ collection: "c", key: "k" }]))).toEqual([1])
+      await run(store.writer.dropBuild("p-1"))
+      expect((await run(store.reader.builds)).map((build) => build.id)).toEqual(["p-2"])
+      expect(await run(store.reader.load("p-1", [{ collection: "c", key: "k" }]))).toEqual([undefined])
+      expect((await run(store.reader.checkpoints("p-1"))).size).toBe(0)
+      expect(await run(store.reader.load("p-2", [{ collection: "c", key: "k" }]))).toEqual([2])
+      await run(store.writer.commit("p-1", [put("c", "k", 3)], at(3)))
+      expect(await run(store.reader.load("p-1", [{ collection: "c", key: "k" }]))).toEqual([3])
+    })
+
+    it("has one serving build of a projection", async () => {
+      const build = (id: string, projection: string) => ({
+        id,
+        projection,
+        definition: `${projection}@1`,
+        state: "SERVING" as const,
+      })
+      await run(store.writer.saveBuild(build("p-1", "p")))
+      await run(store.writer.saveBuild(build("q-1", "q")))
+      await run(store.writer.saveBuild(build("p-2", "p")))
+      expect((await run(store.reader.builds)).map(({ id, state }) => [id, state])).toEqual([
+        ["p-1", "STANDBY"],
+        ["p-2", "SERVING"],
+        ["q-1", "SERVING"],
+      ])
+    })
+
+    it("still has everything after it was closed and opened", async () => {
+      if (store.reopen === undefined) return
+      await run(store.writer.saveBuild({ id: "p-1", projection: "p", definition: "p@1", state: "SERVING" }))
+      await run(store.writer.commit("p-1", [put("c", "k", 1)], at(1, 5)))
+      store = await store.reopen()
+      expect(await run(store.reader.builds)).toHaveLength(1)
+      const { rows, checkpoint } = await run(
+        store.reader.query("p-1", 3, [{ collection: "c", from: "", to: "~" }]),
+      )
+      expect(rows).toEqual([[{ key: "k", doc: 1 }]])
+      expect(checkpoint).toEqual({ position: "1", recordedAt: 5 })
+    })
+  })
+}

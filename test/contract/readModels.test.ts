@@ -1,0 +1,84 @@
+import { mkdtempSync, rmSync, statSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect, Exit, Layer, Scope } from "effect"
+import { describe, expect, it } from "vitest"
+import { fromNumber } from "../../src/domain/Position.js"
+import * as Embedded from "../../src/readmodels/embedded/EmbeddedReadModels.js"
+import { makeMemoryReadModels } from "../../src/readmodels/MemoryReadModels.js"
+import { ReadModels, type ReadModelsService } from "../../src/readmodels/ReadModels.js"
+import { type ReadModelsUnderTest, readModelsContract } from "./ReadModelsContract.js"
+
+const built = async (
+  layer: Layer.Layer<ReadModels, unknown>,
+  scope: Scope.CloseableScope,
+): Promise<ReadModelsService> => {
+  const context = await Effect.runPromise(Layer.buildWithScope(layer, scope))
+  return Effect.runSync(Effect.provide(ReadModels, context))
+}
+
+const openEmbedded = async (directory: string): Promise<ReadModelsUnderTest> => {
+  const scope = Effect.runSync(Scope.make())
+  // The reader comes first, as it may when a program starts for the first time.
+  const reader = await built(Embedded.readerLayer({ directory }), scope)
+  expect(await Effect.runPromise(reader.builds)).toEqual([])
+  const writer = await built(Embedded.layer({ directory }), scope)
+  const closeScope = () => Effect.runPromise(Scope.close(scope, Exit.void))
+  return {
+    writer,
+    reader,
+    reopen: async () => {
+      await closeScope()
+      const again = Effect.runSync(Scope.make())
+      return {
+        reader: await built(Embedded.readerLayer({ directory }), again),
+        writer: await built(Embedded.layer({ directory }), again),
+        reopen: undefined,
+        close: async () => {
+          await Effect.runPromise(Scope.close(again, Exit.void))
+          rmSync(directory, { recursive: true })
+        },
+      }
+    },
+    close: async () => {
+      await closeScope()
+      rmSync(directory, { recursive: true })
+    },
+  }
+}
+
+const temporary = () => mkdtempSync(join(tmpdir(), "tidemark-read-models-"))
+
+readModelsContract("embedded", () => openEmbedded(temporary()))
+
+for (const synchronous of [true, false]) {
+  readModelsContract(`memory, ${synchronous ? "synchronous" : "asynchronous"}`, async () => {
+    const store = makeMemoryReadModels({ synchronous })
+    return { writer: store, reader: store, reopen: undefined, close: async () => {} }
+  })
+}
+
+describe("embedded read models", () => {
+  it("keep their write-ahead log bounded while a reader reads all the time", async () => {
+    const directory = temporary()
+    const { writer, reader, close } = await openEmbedded(directory)
+    const doc = "x".repeat(1000)
+    for (let round = 0; round < 60; round++) {
+      const puts = Array.from({ length: 2_000 }, (_, i) => ({
+        collection: "c",
+        key: `${i}`,
+        doc: `${doc}${round}`,
+      }))
+      const position = { position: fromNumber(round + 1), recordedAt: null }
+      await Effect.runPromise(writer.commit("b", puts, new Map([[0, position]])))
+      const { checkpoint, rows } = await Effect.runPromise(
+        reader.query("b", 0, [{ collection: "c", from: "", to: "~", limit: 1 }]),
+      )
+      expect(checkpoint.position).toBe(String(round + 1))
+      expect(rows[0]?.[0]?.doc).toBe(`${doc}${round}`)
+    }
+    // 60 commits wrote more than 120 MB.
+    expect(statSync(join(directory, "read-models.db-wal")).size).toBeLessThan(80 * 1024 * 1024)
+    await close()
+  })
+})
