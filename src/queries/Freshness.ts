@@ -1,0 +1,122 @@
+import { Effect } from "effect"
+import type { Partition } from "../domain/Partition.js"
+import { compare, isPosition, type Position } from "../domain/Position.js"
+import type { Progress } from "../processors/Processors.js"
+import type { Answer, Build, Checkpoint, ReadModelsService, Scan } from "../readmodels/ReadModels.js"
+import type { LogTail } from "./LogTail.js"
+import type { ProgressBoard } from "./ProgressBoard.js"
+import { NotServed, type QueryError, refused } from "./QueryError.js"
+
+/** How fresh an answer is. Everything recorded up to `position` is in it. */
+export interface AsOf {
+  readonly position: Position
+  /** When the event at `position` was recorded, epoch ms; null before the first. */
+  readonly recordedAt: number | null
+  /** Age of the oldest event that is not in the answer yet; 0 when all are. */
+  readonly lagMs: number
+  readonly build: string
+}
+
+export interface Reading {
+  readonly answer: Answer
+  readonly asOf: AsOf
+  readonly build: Build
+  /** Everything recorded before this instant (epoch ms) is in the answer. */
+  readonly caughtUpTo: number
+}
+
+/** How long a question with `atLeast` waits. */
+export const AT_LEAST_MS = 10_000
+const BUILDS_BELIEVED_MS = 100
+
+/** Reads of a projection's serving build, each with how fresh it is. */
+export interface Freshness {
+  readonly serving: (projection: string) => Effect.Effect<Build, QueryError>
+  readonly read: (
+    projection: string,
+    partition: Partition,
+    scans: ReadonlyArray<Scan>,
+  ) => Effect.Effect<Reading, QueryError>
+  /** Waits until the projection is at the position, which is checked first. */
+  readonly settle: (
+    projection: string,
+    atLeast: string | null | undefined,
+    deadlineMs?: number,
+  ) => Effect.Effect<void, QueryError>
+  /** A position that a client sent: well-formed, and not beyond the head of the log. */
+  readonly checkPosition: (text: string) => Effect.Effect<Position, QueryError>
+}
+
+const ahead = (checkpoint: Checkpoint, progress: Progress | undefined): Checkpoint =>
+  progress !== undefined && compare(progress.position, checkpoint.position) > 0 ? progress : checkpoint
+
+export const makeFreshness = (
+  readModels: ReadModelsService,
+  tail: LogTail,
+  board: ProgressBoard,
+  now: () => number,
+): Freshness => {
+  let known: { readonly builds: ReadonlyArray<Build>; readonly at: number } | undefined
+
+  const serving = (projection: string): Effect.Effect<Build, QueryError> =>
+    Effect.gen(function* () {
+      const fresh = known !== undefined && Math.abs(now() - known.at) <= BUILDS_BELIEVED_MS
+      if (known === undefined || !fresh) known = { builds: yield* readModels.builds, at: now() }
+      const build = known.builds.find((one) => one.projection === projection && one.state === "SERVING")
+      if (build === undefined) {
+        known = undefined
+        return yield* new NotServed({ projection })
+      }
+      return build
+    })
+
+  const read = (projection: string, partition: Partition, scans: ReadonlyArray<Scan>) =>
+    Effect.gen(function* () {
+      const build = yield* serving(projection)
+      // Taken before the scan: what the processors have reported is in what is read afterwards.
+      const progress = board.of(build.id)
+      const answer = yield* readModels.query(build.id, partition, scans)
+      const { position, recordedAt } = ahead(answer.checkpoint, progress)
+      const lagMs = yield* tail.lagMs(position)
+      const asOf: AsOf = { position, recordedAt, lagMs, build: build.id }
+      return { answer, asOf, build, caughtUpTo: now() - lagMs }
+    })
+
+  const checkPosition = (text: string) =>
+    Effect.gen(function* () {
+      if (!isPosition(text)) {
+        return yield* refused(
+          "INVALID_POSITION",
+          `"${text.slice(0, 40)}" is not a position: send back one that an answer gave, unchanged`,
+        )
+      }
+      // A position of a moment ago may lie beyond a head that is remembered, so that is asked again.
+      const remembered = yield* tail.head(Number.POSITIVE_INFINITY)
+      if (compare(text, remembered) <= 0) return text
+      const head = yield* tail.head(-1)
+      if (compare(text, head) <= 0) return text
+      return yield* refused("POSITION_UNKNOWN", `position ${text} lies beyond the end of the log, ${head}`, {
+        head,
+      })
+    })
+
+  const settle = (
+    projection: string,
+    atLeast: string | null | undefined,
+    deadlineMs = AT_LEAST_MS,
+  ): Effect.Effect<void, QueryError> =>
+    Effect.gen(function* () {
+      if (atLeast === null || atLeast === undefined) return
+      const position = yield* checkPosition(atLeast)
+      const build = yield* serving(projection)
+      if (yield* board.reached(build.id, position, deadlineMs)) return
+      const reached = board.of(build.id)?.position ?? "0"
+      return yield* refused(
+        "NOT_YET",
+        `after ${deadlineMs / 1000} s the read model is at position ${reached}, not yet at ${position}: ask again, or without atLeast`,
+        { reached },
+      )
+    })
+
+  return { serving, read, settle, checkPosition }
+}

@@ -1,0 +1,58 @@
+import { Chunk, Effect, Option, Stream } from "effect"
+import { compare, type Position } from "../domain/Position.js"
+import type { EventLogService, LogError } from "../eventlog/EventLog.js"
+
+/** What answers need to know about the end of the log, at a cost that does not follow their number. */
+export interface LogTail {
+  /** The head, no older than this many milliseconds. */
+  readonly head: (maxAgeMs: number) => Effect.Effect<Position, LogError>
+  /** Age in ms of the oldest event beyond the position; 0 when there is none. */
+  readonly lagMs: (position: Position) => Effect.Effect<number, LogError>
+}
+
+export const HEAD_BELIEVED_MS = 100
+const REMEMBERED = 1_000
+
+export const makeLogTail = (log: EventLogService, now: () => number): LogTail => {
+  let known: { readonly head: Position; readonly at: number } | undefined
+  /** What follows a position never changes, so this is remembered without an end. */
+  const nextRecordedAt = new Map<Position, number>()
+
+  const head = (maxAgeMs: number): Effect.Effect<Position, LogError> =>
+    Effect.suspend(() => {
+      const asked = now()
+      if (known !== undefined && asked - known.at <= maxAgeMs && asked >= known.at) {
+        return Effect.succeed(known.head)
+      }
+      return Effect.map(log.head, (position) => {
+        known = { head: position, at: asked }
+        return position
+      })
+    })
+
+  const recordedAfter = (position: Position): Effect.Effect<number | undefined, LogError> =>
+    Effect.suspend(() => {
+      const remembered = nextRecordedAt.get(position)
+      if (remembered !== undefined) return Effect.succeed(remembered)
+      return log.readAll({ direction: "forwards", from: position, limit: 1 }).pipe(
+        Stream.take(1),
+        Stream.runCollect,
+        Effect.map((batches) => {
+          const first = Option.getOrUndefined(Chunk.head(batches))?.[0]
+          if (first === undefined) return undefined
+          if (nextRecordedAt.size >= REMEMBERED) nextRecordedAt.clear()
+          nextRecordedAt.set(position, first.metadata.recordedAt)
+          return first.metadata.recordedAt
+        }),
+      )
+    })
+
+  const lagMs = (position: Position): Effect.Effect<number, LogError> =>
+    Effect.flatMap(head(HEAD_BELIEVED_MS), (end) =>
+      compare(position, end) >= 0
+        ? Effect.succeed(0)
+        : Effect.map(recordedAfter(position), (at) => (at === undefined ? 0 : Math.max(0, now() - at))),
+    )
+
+  return { head, lagMs }
+}

@@ -1,0 +1,86 @@
+import { Effect, Option } from "effect"
+import { partitionOf } from "../domain/Partition.js"
+import type { MerchantSettings } from "../domain/Settings.js"
+import { decodeMerchant, merchantRef, merchantsScan, PROJECTION } from "../projections/merchants.js"
+import type { ReadModelsService } from "../readmodels/ReadModels.js"
+import type { CatchUp } from "./CatchUp.js"
+import type { Freshness } from "./Freshness.js"
+import { type Page, type PageArgs, pageArgs, toPage } from "./Page.js"
+import type { QueryError } from "./QueryError.js"
+import { type Scope, sees } from "./Scope.js"
+
+export interface Merchant {
+  readonly id: string
+  readonly settings: MerchantSettings
+  /** Epoch ms; null before the first event. */
+  readonly lastEventAt: number | null
+}
+
+export interface MerchantQueries {
+  /** Undefined for a merchant that does not exist, or is not the asker's to see. */
+  readonly find: (scope: Scope, id: string) => Effect.Effect<Merchant | undefined, QueryError>
+  /** In order of their ids. */
+  readonly list: (scope: Scope, args: PageArgs) => Effect.Effect<Page<Merchant>, QueryError>
+}
+
+/** What a merchant id can look like; nothing else is looked up. */
+const idPattern = /^[A-Za-z0-9.-][A-Za-z0-9_.-]{0,63}$/
+
+export const isMerchantId = (id: string): boolean => idPattern.test(id)
+
+const toMerchant = (id: string, doc: unknown): Merchant | undefined => {
+  const decoded = decodeMerchant(doc)
+  return decoded === undefined
+    ? undefined
+    : { id, settings: decoded.settings, lastEventAt: decoded.lastEventAt ?? null }
+}
+
+export const makeMerchantQueries = (
+  readModels: ReadModelsService,
+  freshness: Freshness,
+  catchUp: CatchUp,
+): MerchantQueries => {
+  const look = (id: string): Effect.Effect<Merchant | undefined, QueryError> =>
+    Effect.gen(function* () {
+      const build = yield* freshness.serving(PROJECTION)
+      const [doc] = yield* readModels.load(build.id, [merchantRef(id)])
+      return toMerchant(id, doc)
+    })
+
+  const find = (scope: Scope, id: string): Effect.Effect<Merchant | undefined, QueryError> =>
+    !isMerchantId(id) || !sees(scope, id) ? Effect.succeed(undefined) : catchUp.orElse(PROJECTION, look(id))
+
+  /** Ids that were never created have documents too: those are skipped. */
+  const listAll = (first: number, after: string | undefined) =>
+    Effect.gen(function* () {
+      const build = yield* freshness.serving(PROJECTION)
+      const found: Array<{ readonly key: string; readonly node: Merchant }> = []
+      let last = after
+      for (;;) {
+        const wanted = first + 1 - found.length
+        const answer = yield* readModels.query(build.id, partitionOf(""), [merchantsScan(last, wanted)])
+        const rows = answer.rows[0] ?? []
+        for (const { key, doc } of rows) {
+          const node = toMerchant(key, doc)
+          if (node !== undefined) found.push({ key, node })
+        }
+        last = rows.at(-1)?.key
+        if (rows.length < wanted || found.length > first) return toPage(found, first, after)
+      }
+    })
+
+  const list = (scope: Scope, args: PageArgs): Effect.Effect<Page<Merchant>, QueryError> =>
+    Effect.gen(function* () {
+      const { first, after } = yield* pageArgs(args)
+      if (scope._tag === "All") return yield* listAll(first, after)
+      const own = Option.fromNullable(yield* find(scope, scope.merchantId))
+      const items = Option.toArray(own).map((node) => ({ key: node.id, node }))
+      return toPage(
+        items.filter(({ key }) => after === undefined || key > after),
+        first,
+        after,
+      )
+    })
+
+  return { find, list }
+}

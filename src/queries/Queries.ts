@@ -1,0 +1,132 @@
+import { Context, Effect, Layer } from "effect"
+import { isCurrency } from "../domain/Currency.js"
+import type { Dimension, Interval, Metric } from "../domain/Metrics.js"
+import type { Range } from "../domain/TimeBuckets.js"
+import { EventLog } from "../eventlog/EventLog.js"
+import { KeyStore } from "../keystore/KeyStore.js"
+import { Processors } from "../processors/Processors.js"
+import { PROJECTION as MERCHANTS } from "../projections/merchants.js"
+import { PROJECTION as METRICS } from "../projections/metrics.js"
+import { ReadModels } from "../readmodels/ReadModels.js"
+import { makeCatchUp } from "./CatchUp.js"
+import { type ClientQueries, makeClientQueries } from "./ClientQueries.js"
+import { makeFreshness } from "./Freshness.js"
+import { makeLogTail } from "./LogTail.js"
+import { type LiveQueries, makeLiveQueries } from "./live/LiveQueries.js"
+import { makeMerchantBuckets } from "./MerchantBuckets.js"
+import { type Merchant, type MerchantQueries, makeMerchantQueries } from "./MerchantQueries.js"
+import { type Breakdown, makeMetricQueries, type Series, type Subject, type Totals } from "./MetricQueries.js"
+import { makeProfiles } from "./Profiles.js"
+import { makeProgressBoard } from "./ProgressBoard.js"
+import { makeProjectionQueries, type ProjectionQueries } from "./ProjectionQueries.js"
+import { type QueryError, refused } from "./QueryError.js"
+import { everything } from "./Scope.js"
+import { makeZones } from "./Zones.js"
+
+interface Asked {
+  readonly range: Range
+  /** The merchant's when missing. */
+  readonly currency?: string | null | undefined
+  /** Waits until the answer includes this position. */
+  readonly atLeast?: string | null | undefined
+}
+
+/** Everything that can be asked. Who got a `Merchant` from `merchants` may see it. */
+export interface QueriesService {
+  readonly merchants: MerchantQueries
+  readonly clients: ClientQueries
+  readonly projections: ProjectionQueries
+  readonly live: LiveQueries
+  readonly totals: (merchant: Merchant, asked: Asked) => Effect.Effect<Totals, QueryError>
+  readonly series: (
+    merchant: Merchant,
+    asked: Asked & { readonly metric: Metric; readonly interval: Interval },
+  ) => Effect.Effect<Series, QueryError>
+  readonly breakdown: (
+    merchant: Merchant,
+    asked: Asked & {
+      readonly metric: Metric
+      readonly by: Dimension
+      readonly first?: number | null | undefined
+    },
+  ) => Effect.Effect<Breakdown, QueryError>
+  /** Waits until every read model that answers come from includes the position. */
+  readonly settled: (position: string, deadlineMs: number) => Effect.Effect<void, QueryError>
+}
+
+export class Queries extends Context.Tag("tidemark/Queries")<Queries, QueriesService>() {}
+
+export interface QueriesOptions {
+  /** Of the clients' pseudonyms. */
+  readonly secret: Uint8Array
+  /** Silence after which a client is idle, unless its merchant's settings say otherwise. */
+  readonly idleAfterMs: number
+  readonly now?: () => number
+}
+
+export const makeQueries = (options: QueriesOptions) =>
+  Effect.gen(function* () {
+    const { secret, idleAfterMs, now = Date.now } = options
+    const readModels = yield* ReadModels
+    const log = yield* EventLog
+    const keys = yield* KeyStore
+    const board = yield* makeProgressBoard(yield* Processors)
+    const tail = makeLogTail(log, now)
+    const freshness = makeFreshness(readModels, tail, board, now)
+    const catchUp = makeCatchUp(freshness, tail, board)
+    const profiles = makeProfiles(keys, now)
+    const buckets = makeMerchantBuckets(freshness, makeZones(readModels, freshness, now))
+    const metrics = makeMetricQueries(buckets)
+    const merchants = makeMerchantQueries(readModels, freshness, catchUp)
+    const clients = makeClientQueries({
+      ...{ readModels, freshness, catchUp, profiles, secret, idleAfterMs, now },
+    })
+    const live = yield* makeLiveQueries({
+      ...{ log, readModels, freshness, board, tail, profiles, buckets, merchants, idleAfterMs, now },
+    })
+
+    /** Settings and numbers are read models of their own: both have to be at the position. */
+    const subject = (merchant: Merchant, asked: Asked): Effect.Effect<Subject, QueryError> =>
+      Effect.gen(function* () {
+        const { currency, atLeast } = asked
+        if (currency !== undefined && currency !== null && !isCurrency(currency)) {
+          return yield* refused(
+            "INVALID_CURRENCY",
+            `"${currency.slice(0, 20)}" is not a currency code of ISO 4217, such as USD`,
+          )
+        }
+        let current = merchant
+        if (atLeast !== undefined && atLeast !== null) {
+          yield* freshness.settle(METRICS, atLeast)
+          yield* freshness.settle(MERCHANTS, atLeast)
+          current = (yield* merchants.find(everything, merchant.id)) ?? merchant
+        }
+        const { timezone, currency: own } = current.settings
+        return { id: merchant.id, timezone, currency: currency ?? own }
+      })
+
+    const service: QueriesService = {
+      merchants,
+      clients,
+      projections: makeProjectionQueries(readModels, tail, board),
+      live,
+      totals: (merchant, asked) =>
+        Effect.flatMap(subject(merchant, asked), (one) => metrics.totals(one, asked.range)),
+      series: (merchant, asked) =>
+        Effect.flatMap(subject(merchant, asked), (one) =>
+          metrics.series(one, asked.metric, asked.interval, asked.range),
+        ),
+      breakdown: (merchant, asked) =>
+        Effect.flatMap(subject(merchant, asked), (one) =>
+          metrics.breakdown(one, asked.metric, asked.by, asked.range, asked.first),
+        ),
+      settled: (position, deadlineMs) =>
+        Effect.zipRight(
+          freshness.settle(METRICS, position, deadlineMs),
+          freshness.settle(MERCHANTS, position, deadlineMs),
+        ),
+    }
+    return service
+  })
+
+export const layer = (options: QueriesOptions) => Layer.scoped(Queries, makeQueries(options))

@@ -1,0 +1,44 @@
+import { Data } from "effect"
+import type { LogError } from "../eventlog/EventLog.js"
+import type { KeyStoreUnavailable } from "../keystore/KeyStore.js"
+import type { ReadModelsUnavailable } from "../readmodels/ReadModels.js"
+
+/** Why a question can't be answered as it was asked. The codes are public. */
+export type RefusalCode =
+  | "INVALID_RANGE"
+  | "INVALID_CURRENCY"
+  | "INVALID_CURSOR"
+  | "INVALID_FIRST"
+  | "INVALID_POSITION"
+  | "MERCHANT_UNKNOWN"
+  | "NOT_YET"
+  | "POSITION_UNKNOWN"
+  | "RANGE_NOT_KEPT"
+  | "TOO_COSTLY"
+  | "TOO_MANY_POINTS"
+  | "TOO_MANY_SUBSCRIPTIONS"
+
+/**
+ * The question was understood and is refused. `message` says what to change; `details` are facts for
+ * programs, such as the limit that was passed.
+ */
+export class QueryRefused extends Data.TaggedError("QueryRefused")<{
+  readonly code: RefusalCode
+  readonly message: string
+  readonly details?: Readonly<Record<string, string | number>>
+}> {}
+
+/** No build of the projection serves: nothing has started it yet. */
+export class NotServed extends Data.TaggedError("NotServed")<{ readonly projection: string }> {
+  override get message(): string {
+    return `the projection ${this.projection} has no serving build yet: repeat the question in a moment`
+  }
+}
+
+export type QueryError = QueryRefused | NotServed | ReadModelsUnavailable | LogError | KeyStoreUnavailable
+
+export const refused = (
+  code: RefusalCode,
+  message: string,
+  details?: Readonly<Record<string, string | number>>,
+): QueryRefused => new QueryRefused(details === undefined ? { code, message } : { code, message, details })
