@@ -1,6 +1,5 @@
+import { isCurrency } from "../domain/Currency.js"
 import { Rejection } from "./Rejection.js"
-
-const currencies: ReadonlySet<string> = new Set(Intl.supportedValuesOf("currency"))
 
 /** An integer from 0 up that a double holds exactly; undefined when missing. -0 becomes 0. */
 const parseCount = (value: unknown, path: string, code: string, hint: string) => {
@@ -31,7 +30,7 @@ export const parsePoints = (value: unknown, path: "pointsUsed" | "pointsEarned")
 
 export const parseCurrency = (value: unknown): string | Rejection | undefined => {
   if (value === undefined || value === null) return undefined
-  if (typeof value === "string" && currencies.has(value)) return value
+  if (typeof value === "string" && isCurrency(value)) return value
   return new Rejection(
     typeof value === "string" ? "UNKNOWN_CURRENCY" : "INVALID_CURRENCY",
     "currency",
