@@ -22,11 +22,22 @@ export type AppendOutcome =
   | { readonly _tag: "Appended"; readonly revision: number; readonly position: Position }
   | { readonly _tag: "WrongExpectedRevision"; readonly stream: string; readonly actual: number }
 
-/** The log can't take or give anything now. The outcome of an append is not known: repeat it unchanged. */
+/**
+ * The log can't take or give anything now. The outcome of an append is not known: repeat it unchanged.
+ * Unless `refused`: then the request itself is at fault (no events, data that is not JSON), nothing was
+ * stored, and repeating it gives the same answer.
+ */
 export class LogUnavailable extends Data.TaggedError("LogUnavailable")<{
   readonly reason: string
+  readonly refused?: true
   readonly cause?: unknown
-}> {}
+}> {
+  override get message(): string {
+    return this.refused === true
+      ? `the event log refuses: ${this.reason}`
+      : `the event log is not available: ${this.reason}`
+  }
+}
 
 /** Stored bytes are not what was written. `place` says where, so that a backup can be compared. */
 export class LogDamaged extends Data.TaggedError("LogDamaged")<{

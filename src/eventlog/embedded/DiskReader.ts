@@ -1,0 +1,177 @@
+import { existsSync } from "node:fs"
+import { DatabaseSync, type DatabaseSyncInstance, type StatementSyncInstance } from "@photostructure/sqlite"
+import type { RecordedEvent } from "../../domain/Event.js"
+import { LogDamaged, LogUnavailable } from "../EventLog.js"
+import { failureOf } from "./Failure.js"
+import { filesOf } from "./Files.js"
+import { columns, decodeRow, type Row } from "./Rows.js"
+import { checkMeta } from "./Schema.js"
+import { StreamNames } from "./StreamNames.js"
+
+type Statement = StatementSyncInstance
+
+/** Events of a stretch of the log; `scannedTo` is the last sequence that was looked at. */
+export interface Page {
+  readonly events: ReadonlyArray<RecordedEvent>
+  readonly scannedTo: number
+}
+
+/** Sequences that one page covers at most, when it is read whole and when only some streams are wanted. */
+const PAGE_EVENTS = 2_000
+const FILTERED_PAGE_EVENTS = 8_000
+/** Characters that a page should hold: large events make short pages. */
+const PAGE_CHARS = 2 * 1024 * 1024
+
+/**
+ * A connection that only reads. Every call is synchronous and short: a page at most. Checks each row,
+ * and that sequences and revisions have no gap; throws LogDamaged or LogUnavailable.
+ */
+export class DiskReader {
+  readonly logId: string
+  readonly file: string
+  readonly #db: DatabaseSyncInstance
+  readonly #names: StreamNames
+  readonly #head: Statement
+  readonly #between: Statement
+  readonly #streamsBetween: Statement
+  readonly #one: Statement
+  readonly #up: Statement
+  readonly #down: Statement
+  #pageEvents = 256
+
+  constructor(directory: string) {
+    const file = filesOf(directory).database
+    this.file = file
+    if (!existsSync(file)) throw new LogUnavailable({ reason: `there is no event log in ${directory}` })
+    let db: DatabaseSyncInstance | undefined
+    try {
+      db = new DatabaseSync(file, { readOnly: true, timeout: 5_000 })
+      this.#db = db
+      db.exec("PRAGMA cache_size = -16384")
+      this.logId = checkMeta(db, file)
+      this.#names = new StreamNames(db, file)
+      const arrays = (sql: string): Statement => {
+        const statement = this.#db.prepare(sql)
+        statement.setReturnArrays(true)
+        return statement
+      }
+      this.#head = arrays("SELECT max(sequence) FROM events")
+      this.#between = arrays(`SELECT ${columns} FROM events WHERE sequence BETWEEN ? AND ? ORDER BY sequence`)
+      this.#streamsBetween = arrays(
+        "SELECT sequence, stream FROM events WHERE sequence BETWEEN ? AND ? ORDER BY sequence",
+      )
+      this.#one = arrays(`SELECT ${columns} FROM events WHERE sequence = ?`)
+      this.#up = arrays(
+        `SELECT ${columns} FROM events WHERE stream = ? AND revision >= ? ORDER BY revision LIMIT ?`,
+      )
+      this.#down = arrays(
+        `SELECT ${columns} FROM events WHERE stream = ? AND revision <= ? ORDER BY revision DESC LIMIT ?`,
+      )
+    } catch (cause) {
+      db?.close()
+      throw failureOf(cause, file)
+    }
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close()
+  }
+
+  /** Sequence of the last event, 0 when there is none. */
+  head(): number {
+    return this.#try("the last event", () => (this.#head.get() as unknown as [number | null])[0] ?? 0)
+  }
+
+  /** The next stretch after a sequence, towards the end of the log. */
+  after(sequence: number, prefixes: ReadonlyArray<string> | undefined, limit: number): Page {
+    const to = Math.min(this.head(), sequence + this.#length(prefixes, limit))
+    if (to <= sequence) return { events: [], scannedTo: sequence }
+    return { events: this.#stretch(sequence + 1, to, prefixes), scannedTo: to }
+  }
+
+  /** The stretch before a sequence, newest first; `scannedTo` is the oldest looked at. */
+  before(sequence: number, prefixes: ReadonlyArray<string> | undefined, limit: number): Page {
+    const from = Math.max(1, sequence - this.#length(prefixes, limit))
+    if (from >= sequence) return { events: [], scannedTo: from }
+    return { events: this.#stretch(from, sequence - 1, prefixes).toReversed(), scannedTo: from }
+  }
+
+  /** A page of one stream, from a revision on, up or down. */
+  stream(stream: string, from: number, backwards: boolean, limit: number): ReadonlyArray<RecordedEvent> {
+    return this.#try(`stream ${stream}`, () => {
+      const id = this.#names.idOf(stream)
+      if (id === undefined) return []
+      const count = Math.min(this.#pageEvents, limit)
+      const rows = (backwards ? this.#down : this.#up).all(id, from, count) as unknown as Array<Row>
+      // Backwards from the end the first revision is whatever the last one is.
+      let revision = backwards ? Math.min(from, rows[0]?.[2] ?? from) : from
+      for (const row of rows) {
+        if (row[2] !== revision) throw this.#gap(`${stream}, revision ${revision}`)
+        revision += backwards ? -1 : 1
+      }
+      if (backwards && rows.length < count && revision >= 0)
+        throw this.#gap(`${stream}, revision ${revision}`)
+      this.#adapt(rows)
+      return rows.map((row) => decodeRow(row, stream, this.file))
+    })
+  }
+
+  #stretch(from: number, to: number, prefixes: ReadonlyArray<string> | undefined): Array<RecordedEvent> {
+    return this.#try(`events ${from} to ${to}`, () => {
+      if (prefixes !== undefined) return this.#filtered(from, to, prefixes)
+      const rows = this.#between.all(from, to) as unknown as Array<Row>
+      this.#whole(rows, from, to)
+      this.#adapt(rows)
+      return rows.map((row) => decodeRow(row, this.#names.nameOf(row[1], row[0]), this.file))
+    })
+  }
+
+  /** Looks at the stream of each row first, and reads only the rows that are wanted. */
+  #filtered(from: number, to: number, prefixes: ReadonlyArray<string>): Array<RecordedEvent> {
+    const rows = this.#streamsBetween.all(from, to) as unknown as Array<[number, number]>
+    this.#whole(rows, from, to)
+    const found: Array<RecordedEvent> = []
+    for (const [sequence, id] of rows) {
+      const stream = this.#names.nameOf(id, sequence)
+      if (!prefixes.some((prefix) => stream.startsWith(prefix))) continue
+      const row = this.#one.get(sequence) as unknown as Row | undefined
+      if (row === undefined) throw this.#gap(`event ${sequence}`)
+      found.push(decodeRow(row, stream, this.file))
+    }
+    return found
+  }
+
+  #whole(rows: ReadonlyArray<readonly [number, ...Array<unknown>]>, from: number, to: number): void {
+    for (let i = 0; i <= to - from; i++) if (rows[i]?.[0] !== from + i) throw this.#gap(`event ${from + i}`)
+  }
+
+  #gap(what: string): LogDamaged {
+    return new LogDamaged({
+      place: `${this.file}, ${what}`,
+      reason: "it is missing, though later ones are there. Restore the log from a backup",
+    })
+  }
+
+  #length(prefixes: ReadonlyArray<string> | undefined, limit: number): number {
+    return prefixes === undefined
+      ? Math.min(this.#pageEvents, limit)
+      : Math.min(this.#pageEvents * 4, FILTERED_PAGE_EVENTS)
+  }
+
+  /** The next page is as long as rows of this size allow. */
+  #adapt(rows: ReadonlyArray<Row>): void {
+    if (rows.length === 0) return
+    let chars = 1
+    for (const row of rows) chars += String(row[4]).length + String(row[5]).length
+    const fitting = Math.floor((PAGE_CHARS * rows.length) / chars)
+    this.#pageEvents = Math.max(16, Math.min(PAGE_EVENTS, fitting, this.#pageEvents * 2))
+  }
+
+  #try<A>(what: string, read: () => A): A {
+    try {
+      return read()
+    } catch (cause) {
+      throw failureOf(cause, `${this.file}, ${what}`)
+    }
+  }
+}

@@ -1,0 +1,234 @@
+import { closeSync, fstatSync, openSync } from "node:fs"
+import { DatabaseSync, type DatabaseSyncInstance, type StatementSyncInstance } from "@photostructure/sqlite"
+import { LogDamaged, LogUnavailable } from "../EventLog.js"
+import { failureOf } from "./Failure.js"
+import { filesOf, type LogFiles, PAGE_SIZE } from "./Files.js"
+import { type Head, Heads } from "./Heads.js"
+import { takeLock } from "./Lock.js"
+import { MarkFile } from "./Mark.js"
+import { inspect, makeDirectory } from "./Opening.js"
+import type { Tuning } from "./Options.js"
+import type { AppendedMessage, AppendMessage, EventsMessage } from "./Protocol.js"
+import { checksum } from "./Rows.js"
+import { checkMeta, prepareDatabase } from "./Schema.js"
+
+export interface Committed {
+  readonly answers: ReadonlyArray<AppendedMessage>
+  /** What was stored, in log order; undefined when nobody listens or nothing was. */
+  readonly events: EventsMessage | undefined
+}
+
+type Statement = StatementSyncInstance
+
+/** The one connection that writes. Blocks while it commits: it lives in a thread of its own. */
+export class Writer {
+  readonly logId: string
+  /** Acknowledged events are gone because a file was cut. */
+  readonly warning: string | undefined
+  readonly #files: LogFiles
+  readonly #lock: { readonly release: () => void }
+  readonly #db: DatabaseSyncInstance
+  readonly #mark: MarkFile
+  readonly #wal: number
+  readonly #heads: Heads
+  readonly #insert: Statement
+  readonly #stored: Statement
+  readonly #begin: Statement
+  readonly #commit: Statement
+  readonly #pause: Int32Array | undefined
+  #head: number
+  #pagesSinceCheckpoint = 0
+
+  /** Throws LogDamaged or LogUnavailable. */
+  constructor(private readonly tuning: Tuning) {
+    const files = filesOf(tuning.directory)
+    this.#files = files
+    const closers: Array<() => void> = []
+    try {
+      this.warning = undefined
+      const held = lockAndInspect(tuning.directory, files)
+      this.#lock = held.lock
+      closers.push(held.lock.release)
+      this.warning = held.warning
+      const db = new DatabaseSync(files.database, { timeout: 5_000 })
+      this.#db = db
+      closers.push(() => db.close())
+      prepareDatabase(db)
+      this.logId = checkMeta(db, files.database)
+      this.#head =
+        (db.prepare("SELECT max(sequence) AS head FROM events").get() as { head: number | null }).head ?? 0
+      this.#checkStructure()
+      this.#heads = new Heads(db)
+      this.#insert = db.prepare(
+        "INSERT INTO events (sequence, stream, revision, checksum, id, event, metadata) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      )
+      this.#stored = db.prepare(
+        "SELECT sequence, id FROM events WHERE stream = ? AND revision BETWEEN ? AND ? ORDER BY revision",
+      )
+      this.#stored.setReturnArrays(true)
+      this.#begin = db.prepare("BEGIN IMMEDIATE")
+      this.#commit = db.prepare("COMMIT")
+      this.#wal = openSync(files.wal, "a+", 0o600)
+      closers.push(() => closeSync(this.#wal))
+      this.#mark = new MarkFile(files.mark)
+      this.#mark.reset({ sequence: this.#head, walBytes: fstatSync(this.#wal).size })
+      this.#pause = tuning.slowdownMs > 0 ? new Int32Array(new SharedArrayBuffer(4)) : undefined
+    } catch (cause) {
+      for (const close of closers.reverse()) close()
+      throw failureOf(cause, files.database)
+    }
+  }
+
+  get head(): number {
+    return this.#head
+  }
+
+  /**
+   * Stores what the messages ask for in one transaction with one sync. Throws LogUnavailable when the
+   * transaction failed as a whole: then nothing of it is stored.
+   */
+  commit(messages: ReadonlyArray<AppendMessage>, listened: boolean): Committed {
+    const before = this.#head
+    const events = listened ? newEvents(before + 1) : undefined
+    try {
+      if (this.#pause !== undefined) Atomics.wait(this.#pause, 0, 0, this.tuning.slowdownMs)
+      this.#begin.run()
+      const answers = messages.map((message) => this.#take(message, events))
+      this.#commit.run()
+      if (this.#head > before) this.#mark.write({ sequence: this.#head, walBytes: fstatSync(this.#wal).size })
+      return { answers, events: this.#head > before ? events : undefined }
+    } catch (cause) {
+      this.#head = before
+      this.#heads.clear()
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK")
+      const failure = failureOf(cause, this.#files.database)
+      throw failure._tag === "LogDamaged" ? failure : new LogUnavailable({ reason: failure.reason, cause })
+    }
+  }
+
+  /** Moves what was written to the main file, when enough has gathered or `now`. Not needed for durability. */
+  checkpoint(now: boolean): void {
+    if (this.#pagesSinceCheckpoint < (now ? 1 : this.tuning.checkpointPages)) return
+    this.#pagesSinceCheckpoint = 0
+    this.#db.exec("PRAGMA wal_checkpoint(PASSIVE)")
+  }
+
+  close(): void {
+    try {
+      this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+    } catch {
+      // A reader is in the way: the write-ahead log stays, and holds everything.
+    }
+    closeSync(this.#wal)
+    this.#db.close()
+    this.#mark.reset({ sequence: this.#head, walBytes: 0 })
+    this.#mark.close()
+    this.#lock.release()
+  }
+
+  #take(message: AppendMessage, out: EventsMessage | undefined): AppendedMessage {
+    const { streams, expected, counts, ids } = message
+    const revisions: Array<number> = []
+    const sequences: Array<number> = []
+    let at = 0
+    for (let i = 0; i < streams.length; i++) {
+      const stream = streams[i] as string
+      const count = counts[i] as number
+      const head = this.#heads.find(stream)
+      const revision = head === undefined ? -1 : head.revision
+      if (revision === expected[i]) {
+        this.#store(head ?? this.#heads.create(stream), stream, message, at, at + count, out)
+        revisions.push(revision + count)
+        sequences.push(this.#head)
+      } else {
+        const sequence = this.#again(head, (expected[i] as number) + 1, ids, at, count)
+        revisions.push(sequence === 0 ? revision : (expected[i] as number) + count)
+        sequences.push(sequence)
+      }
+      at += count
+    }
+    return { tag: "appended", id: message.id, revisions, sequences }
+  }
+
+  #store(
+    head: Head,
+    stream: string,
+    m: AppendMessage,
+    from: number,
+    to: number,
+    out: EventsMessage | undefined,
+  ): void {
+    for (let i = from; i < to; i++) {
+      const sequence = ++this.#head
+      const revision = ++head.revision
+      const id = m.ids[i] as string
+      const event = m.events[i] as string
+      const metadata = m.metadata[i] as string
+      const sum = checksum(sequence, stream, revision, id, event, metadata)
+      this.#insert.run(sequence, head.id, revision, sum, id, event, metadata)
+      const chars = event.length + metadata.length
+      // The row's share of a page, and a page of the index that only this row may touch.
+      this.#pagesSinceCheckpoint += 1 + chars / PAGE_SIZE
+      if (out !== undefined) put(out, stream, revision, id, event, metadata, chars)
+    }
+  }
+
+  /** Sequence of the last of these events when exactly they stand at `first` and after; 0 when not. */
+  #again(head: Head | undefined, first: number, ids: Array<string>, at: number, count: number): number {
+    if (head === undefined || first < 0 || first + count - 1 > head.revision) return 0
+    const rows = this.#stored.all(head.id, first, first + count - 1) as Array<[number, string]>
+    if (rows.length !== count) return 0
+    for (let i = 0; i < count; i++) if (rows[i]?.[1] !== ids[at + i]) return 0
+    return (rows[count - 1] as [number, string])[0]
+  }
+
+  /** Finds damage that no single read would meet, such as an index that lost the end of a stream. */
+  #checkStructure(): void {
+    if (this.#head > this.tuning.checkOnOpenEvents) return
+    const [first] = this.#db.prepare("PRAGMA integrity_check(1)").all() as Array<{ integrity_check: string }>
+    if (first !== undefined && first.integrity_check !== "ok")
+      throw new LogDamaged({
+        place: this.#files.database,
+        reason: `${first.integrity_check}. Restore it from a backup`,
+      })
+  }
+}
+
+const lockAndInspect = (directory: string, files: LogFiles) => {
+  makeDirectory(directory)
+  const lock = takeLock(files.lock, directory)
+  try {
+    return { lock, warning: inspect(directory, files) }
+  } catch (cause) {
+    lock.release()
+    throw cause
+  }
+}
+
+const newEvents = (first: number): EventsMessage & { chars: number } => ({
+  tag: "events",
+  first,
+  streams: [],
+  revisions: [],
+  ids: [],
+  events: [],
+  metadata: [],
+  chars: 0,
+})
+
+const put = (
+  out: { -readonly [K in keyof EventsMessage]: EventsMessage[K] },
+  stream: string,
+  revision: number,
+  id: string,
+  event: string,
+  metadata: string,
+  chars: number,
+): void => {
+  out.streams.push(stream)
+  out.revisions.push(revision)
+  out.ids.push(id)
+  out.events.push(event)
+  out.metadata.push(metadata)
+  out.chars += chars
+}
