@@ -58,7 +58,7 @@ const headOf = (file: string): number => {
  * a crash and is fine. Returns a warning when acknowledged events are gone because a file was cut.
  * Throws LogDamaged, having changed nothing.
  */
-export const inspect = (directory: string, files: LogFiles): string | undefined => {
+export const inspect = (files: LogFiles): string | undefined => {
   const mark = readMark(files.mark)
   const wal = scanWal(files.wal)
   if (!existsSync(files.database)) {

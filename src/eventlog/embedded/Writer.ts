@@ -198,7 +198,7 @@ const lockAndInspect = (directory: string, files: LogFiles) => {
   makeDirectory(directory)
   const lock = takeLock(files.lock, directory)
   try {
-    return { lock, warning: inspect(directory, files) }
+    return { lock, warning: inspect(files) }
   } catch (cause) {
     lock.release()
     throw cause
