@@ -106,9 +106,7 @@ export const runEngine = (
           log.subscribe({ after: group.after() }).pipe(Stream.runForEach(group.take)),
         ).pipe(
           Effect.zipRight(Effect.fail(new SubscriptionEnded())),
-          Effect.catchTag("LogDamaged", (error) =>
-            group.stop({ position: undefined, eventType: undefined, reason: error.message }),
-          ),
+          Effect.catchTag("LogDamaged", (error) => group.stop(error.message)),
           Effect.tapError((error) => Effect.logWarning("reading the event log failed; trying again", error)),
           Effect.retry(retry),
           Effect.catchAllDefect((defect) => group.stop(`an error in Tidemark itself: ${String(defect)}`)),

@@ -24,7 +24,7 @@ const serviceOf = (store: Store, directory: string): ReadModelsService => {
     dropBuild: (build) => attempt(`dropping build ${build}`, () => store.dropBuild(build)),
     checkpoints: (build) => attempt(`reading checkpoints of ${build}`, () => store.checkpoints(build)),
     load: (build, refs) => attempt(`reading documents of ${build}`, () => store.loadMany(build, refs)),
-    loadNow: (build, ref) => store.load(build, ref),
+    loadNow: (build, ref) => store.loadNow(build, ref),
     commit: (build, puts, checkpoints) =>
       attempt(`writing documents of ${build}`, () => store.commit(build, puts, checkpoints)),
     query: (build, partition, scans) =>

@@ -1,0 +1,63 @@
+/**
+ * The thread that folds: its own readers of the event log, the only writer of the read models, and the
+ * engine. It speaks `ProcessorsMessage` to the thread that started it, and ends when told "stop".
+ */
+import { type MessagePort, parentPort, workerData } from "node:worker_threads"
+import { Cause, Effect, Exit, Fiber, Layer, Stream } from "effect"
+import { EmbeddedLogReader } from "../eventlog/embedded/EmbeddedLogReader.js"
+import { Processors, type Progress } from "../processors/Processors.js"
+import * as ProcessorsInProcess from "../processors/ProcessorsInProcess.js"
+import { projections } from "../projections/index.js"
+import * as EmbeddedReadModels from "../readmodels/embedded/EmbeddedReadModels.js"
+
+export interface ProcessorsThreadData {
+  readonly logDirectory: string
+  readonly readModelsDirectory: string
+  /** Live events from the log's writer. */
+  readonly feed: MessagePort
+}
+
+export type ProcessorsMessage =
+  /** Of every build that runs. */
+  | { readonly _tag: "Progress"; readonly progress: ReadonlyArray<Progress> }
+  | { readonly _tag: "Failed"; readonly reason: string }
+  | { readonly _tag: "Stopped" }
+
+const port = parentPort
+if (port === null) throw new Error("processorsThread has to be started as a thread")
+const data = workerData as ProcessorsThreadData
+const say = (message: ProcessorsMessage): void => port.postMessage(message)
+
+const layers = ProcessorsInProcess.layer(projections).pipe(
+  Layer.provide(EmbeddedLogReader.layer({ directory: data.logDirectory, feed: data.feed })),
+  Layer.provide(EmbeddedReadModels.layer({ directory: data.readModelsDirectory })),
+)
+
+const run = Effect.gen(function* () {
+  const processors = yield* Processors
+  const report = processors.progress.pipe(Effect.map((progress) => say({ _tag: "Progress", progress })))
+  yield* report
+  // Each commit of several builds is several changes, and one message. A commit before this listens is
+  // caught by one more report a moment later.
+  yield* processors.changes.pipe(
+    Stream.chunks,
+    Stream.map(() => undefined),
+    Stream.merge(Stream.fromEffect(Effect.sleep("100 millis"))),
+    Stream.runForEach(() => report),
+  )
+}).pipe(Effect.provide(layers))
+
+const fiber = Effect.runFork(run)
+let stopping = false
+
+port.on("message", (message) => {
+  if (message !== "stop") return
+  stopping = true
+  Effect.runFork(Fiber.interrupt(fiber))
+})
+
+fiber.addObserver((exit) => {
+  if (!stopping && Exit.isFailure(exit)) say({ _tag: "Failed", reason: Cause.pretty(exit.cause) })
+  say({ _tag: "Stopped" })
+  port.close()
+})
