@@ -18,6 +18,8 @@ export interface Incoming {
   /** Without `currency` the merchant's is filled in, when there is an amount. */
   readonly data: EventData
   readonly profile?: ClientProfile
+  /** About how many bytes it holds, for the bounds on memory; 400 when missing. */
+  readonly bytes?: number
 }
 
 export interface Origin {
@@ -74,7 +76,7 @@ export interface ApiKeyCommand {
 /**
  * The way in to the actors: callers address them by ids and never see partitions.
  * Callbacks and not effects, as this is the hottest path of the program: one request costs one call,
- * and every `done` is called exactly once.
+ * and every `done` is called exactly once, possibly before the call returns.
  */
 export interface RecorderService {
   readonly record: (

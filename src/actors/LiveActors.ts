@@ -1,0 +1,147 @@
+import { streamNamespace, uuidv5Bytes } from "../domain/Ids.js"
+import type { Partition } from "../domain/Partition.js"
+import * as Client from "./Client.js"
+import { Generations } from "./Generations.js"
+import * as Merchant from "./Merchant.js"
+import type { StreamIndex } from "./StreamIndex.js"
+import type { Draft, Turn } from "./Turn.js"
+
+/**
+ * Namespace of the ids of events that Tidemark writes itself. A sender's id has at least one character, so
+ * none gives the empty name, and no sender can take the place of such an event.
+ */
+const systemNamespace = (namespace: Uint8Array): Buffer => uuidv5Bytes(namespace, "")
+
+/** One stream in memory. Everything but the revision is about the turn in progress, and empty between turns. */
+abstract class Actor {
+  private ids: Buffer | undefined
+  private systemIds: Buffer | undefined
+  turn: Turn | undefined
+  /** The latest draft for this stream. */
+  draft: Draft | undefined
+  /** The draft that the next event of this merchant (or, in the reserved space, client) may join. */
+  last: Draft | undefined
+  /** Events of this stream so far. */
+  drafted = 0
+  /** Expected revision of the next append. */
+  next = 0
+
+  constructor(
+    readonly stream: string,
+    public revision: number,
+  ) {}
+
+  get namespace(): Buffer {
+    this.ids ??= streamNamespace(this.stream)
+    return this.ids
+  }
+
+  get systemNamespace(): Buffer {
+    this.systemIds ??= systemNamespace(this.namespace)
+    return this.systemIds
+  }
+
+  begin(turn: Turn): void {
+    this.turn = turn
+  }
+
+  end(): void {
+    this.turn = undefined
+    this.draft = undefined
+    this.last = undefined
+    this.drafted = 0
+  }
+}
+
+export class MerchantActor extends Actor {
+  /** What the turn in progress would make of the merchant. */
+  nextState: Merchant.Merchant
+
+  constructor(
+    stream: string,
+    revision: number,
+    readonly id: string,
+    public state: Merchant.Merchant,
+  ) {
+    super(stream, revision)
+    this.nextState = state
+  }
+
+  override begin(turn: Turn): void {
+    super.begin(turn)
+    this.nextState = this.state
+  }
+}
+
+export class ClientActor extends Actor {
+  /** The profile is on its way, in the turn in progress. */
+  meeting = false
+
+  constructor(
+    stream: string,
+    revision: number,
+    readonly id: string,
+    public state: Client.Client,
+  ) {
+    super(stream, revision)
+  }
+
+  override end(): void {
+    super.end()
+    this.meeting = false
+  }
+}
+
+export type LiveActor = MerchantActor | ClientActor
+
+/** The merchants and clients of one partition that are in memory; the others come back from the index. */
+export class LiveActors {
+  private readonly merchants = new Generations<MerchantActor>()
+  private readonly clients = new Generations<ClientActor>()
+
+  constructor(
+    private readonly partition: Partition,
+    private readonly index: StreamIndex,
+  ) {}
+
+  get size(): number {
+    return this.merchants.size + this.clients.size
+  }
+
+  merchant(id: string): MerchantActor {
+    const live = this.merchants.get(id)
+    if (live !== undefined) return live
+    const stream = Merchant.streamName(this.partition, id)
+    const entry = this.index.find(stream)
+    const actor = new MerchantActor(stream, entry?.revision ?? -1, id, entry?.merchant ?? Merchant.initial)
+    this.merchants.set(id, actor)
+    return actor
+  }
+
+  client(key: string): ClientActor {
+    const live = this.clients.get(key)
+    if (live !== undefined) return live
+    const stream = Client.streamName(this.partition, key)
+    const entry = this.index.find(stream)
+    const actor = new ClientActor(stream, entry?.revision ?? -1, key, { seen: entry !== undefined })
+    this.clients.set(key, actor)
+    return actor
+  }
+
+  forget(actor: LiveActor): void {
+    if (actor instanceof MerchantActor) this.merchants.delete(actor.id)
+    else this.clients.delete(actor.id)
+  }
+
+  /** Passivates what was not used since the last but one call. */
+  rotate(): void {
+    this.merchants.rotate()
+    this.clients.rotate()
+  }
+
+  /** Passivates all: the next use reads the index again. */
+  clear(): void {
+    this.merchants.clear()
+    this.clients.clear()
+  }
+}

@@ -1,0 +1,314 @@
+import type { Partition } from "../domain/Partition.js"
+import { max, type Position } from "../domain/Position.js"
+import type { Append, AppendOutcome, LogUnavailable } from "../eventlog/EventLog.js"
+import type { KeyStoreUnavailable } from "../keystore/KeyStore.js"
+import type { Counters } from "./Counters.js"
+import { type LiveActor, LiveActors, MerchantActor } from "./LiveActors.js"
+import * as Merchant from "./Merchant.js"
+import type { Part } from "./Parts.js"
+import type { StreamIndex, Ticket } from "./StreamIndex.js"
+import { type Draft, Turn } from "./Turn.js"
+
+/** What the hosts of one process share. Callbacks are called once, with a result or with an error. */
+export interface HostServices {
+  readonly index: StreamIndex
+  readonly append: (
+    appends: ReadonlyArray<Append>,
+    done: (outcomes: ReadonlyArray<AppendOutcome> | undefined, error: LogUnavailable | undefined) => void,
+  ) => void
+  readonly ensureKeys: (
+    clientKeys: ReadonlyArray<string>,
+    done: (
+      keys: ReadonlyArray<Buffer | undefined> | undefined,
+      error: KeyStoreUnavailable | undefined,
+    ) => void,
+  ) => void
+  readonly catchUpStream: (stream: string, done: (error: string | undefined) => void) => void
+  /** Calls back later in this tick of the event loop. */
+  readonly soon: (run: () => void) => void
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  readonly counters: Counters
+  /** Events a turn takes at most: more would keep the thread from everything else. */
+  readonly turnLimit: number
+}
+
+const MOVING = "the partition is moving to another owner, or the program stops; send again"
+const ATTEMPTS = 5
+const FIRST_BACKOFF_MS = 50
+const LONGEST_BACKOFF_MS = 2_000
+
+/**
+ * The owner of one partition's streams: takes everything that waits, decides, appends, evolves, answers,
+ * and begins again. One append is in flight at a time, so every decision rests on what is stored.
+ */
+export class PartitionHost {
+  private queue: Array<Part> = []
+  private working = false
+  private scheduled = false
+  private closing = false
+  private ended = false
+  private turn: Turn | undefined
+  private closed: (() => void) | undefined
+  /** Why the outcome of the append in flight is not known, while that is so. */
+  private unknown: string | undefined
+  private ticket: Ticket | undefined
+  private retry: NodeJS.Timeout | undefined
+  private position: Position
+  private clock: number
+  readonly actors: LiveActors
+
+  constructor(
+    readonly partition: Partition,
+    private readonly services: HostServices,
+  ) {
+    this.actors = new LiveActors(partition, services.index)
+    this.position = services.index.latest()
+    this.clock = services.index.clock(partition)
+    services.index.hold(partition)
+  }
+
+  get waiting(): number {
+    return this.queue.length
+  }
+
+  submit(part: Part): void {
+    if (this.closing) {
+      this.refuse(part, MOVING)
+      return
+    }
+    if (this.unknown !== undefined) {
+      this.refuse(part, this.unknown)
+      return
+    }
+    this.queue.push(part)
+    this.schedule()
+  }
+
+  /** Finishes what waits, for at most so long; what is left is answered `Unavailable`. */
+  close(deadlineMs: number): Promise<void> {
+    this.closing = true
+    return new Promise((resolve) => {
+      const deadline = setTimeout(() => this.closed?.(), deadlineMs)
+      this.closed = () => {
+        clearTimeout(deadline)
+        clearTimeout(this.retry)
+        this.closed = undefined
+        this.ended = true
+        for (const part of this.turn?.parts ?? []) this.refuse(part, MOVING)
+        this.refuseAll(MOVING)
+        this.services.index.release(this.partition)
+        if (this.ticket !== undefined) this.services.index.end(this.ticket)
+        resolve()
+      }
+      this.rest()
+    })
+  }
+
+  private schedule(): void {
+    if (this.working || this.scheduled) return
+    this.scheduled = true
+    this.services.soon(this.run)
+  }
+
+  private readonly run = (): void => {
+    this.scheduled = false
+    if (this.working || this.queue.length === 0) {
+      this.rest()
+      return
+    }
+    this.working = true
+    const { index } = this.services
+    if (index.hasRoom()) this.begin()
+    else index.whenRoom(() => (this.ended ? undefined : this.begin()))
+  }
+
+  private begin(): void {
+    this.clock = Math.max(this.clock, this.services.now())
+    const turn = new Turn(this.actors, this.services.index, this.clock)
+    this.turn = turn
+    let taken = 0
+    for (const part of this.queue) {
+      if (turn.events >= this.services.turnLimit) break
+      turn.take(part, this.services.turnLimit - turn.events)
+      if (!part.taken) break
+      taken++
+    }
+    this.queue = taken === this.queue.length ? [] : this.queue.slice(taken)
+    this.services.counters.turns++
+    const strangers = turn.strangers
+    if (strangers.length === 0) {
+      this.append(turn)
+      return
+    }
+    this.services.ensureKeys(strangers, (keys, error) => {
+      if (this.ended) return
+      if (keys === undefined) {
+        this.abandon(turn, `the key store is unavailable: ${error?.reason ?? "no reason given"}`)
+        return
+      }
+      turn.meet(keys)
+      this.append(turn)
+    })
+  }
+
+  private append(turn: Turn): void {
+    const drafts = turn.drafts()
+    if (drafts.length === 0) {
+      this.complete(turn)
+      return
+    }
+    this.ticket = this.services.index.begin()
+    this.send(turn, drafts, Turn.appends(drafts), FIRST_BACKOFF_MS)
+  }
+
+  /** Repeated unchanged until the outcome is known: only then may anything else be decided. */
+  private send(
+    turn: Turn,
+    drafts: ReadonlyArray<Draft>,
+    appends: ReadonlyArray<Append>,
+    backoff: number,
+  ): void {
+    this.services.append(appends, (outcomes, error) => {
+      if (this.ended) return
+      if (outcomes !== undefined) {
+        this.unknown = undefined
+        this.evolve(turn, drafts, outcomes)
+        return
+      }
+      const reason = `the event log is unavailable: ${error?.reason ?? "no reason given"}`
+      this.unknown = reason
+      this.services.counters.unknownOutcomes++
+      for (const part of turn.parts) this.refuse(part, reason)
+      this.refuseAll(reason)
+      this.retry = setTimeout(
+        () => this.send(turn, drafts, appends, Math.min(backoff * 2, LONGEST_BACKOFF_MS)),
+        backoff,
+      )
+    })
+  }
+
+  private evolve(turn: Turn, drafts: ReadonlyArray<Draft>, outcomes: ReadonlyArray<AppendOutcome>): void {
+    const { index } = this.services
+    const lost = new Set<LiveActor>()
+    drafts.forEach((draft, at) => {
+      const outcome = outcomes[at]
+      if (outcome === undefined || outcome._tag !== "Appended") {
+        lost.add(draft.actor)
+        return
+      }
+      this.position = max(this.position, outcome.position)
+      this.stored(draft, outcome.revision, outcome.position, turn.recordedAt)
+    })
+    if (this.ticket !== undefined) index.end(this.ticket)
+    this.ticket = undefined
+    if (lost.size === 0) {
+      this.complete(turn)
+      return
+    }
+    this.services.counters.conflicts += lost.size
+    this.refresh(turn, [...lost])
+  }
+
+  private stored(draft: Draft, revision: number, position: Position, recordedAt: number): void {
+    const { actor, events } = draft
+    if (actor instanceof MerchantActor) {
+      if (draft.merchantChanged) {
+        actor.state = events.reduce((state, { event }) => Merchant.evolve(state, event), actor.state)
+      }
+    } else actor.state = { seen: true }
+    actor.revision = revision
+    this.services.index.record({
+      stream: actor.stream,
+      partition: this.partition,
+      revision,
+      position,
+      recordedAt,
+      eventIds: events.map((event) => event.eventId),
+      ...(actor instanceof MerchantActor
+        ? { merchant: actor.state, merchantChanged: draft.merchantChanged }
+        : {}),
+    })
+    this.services.counters.appended += events.length
+    for (let at = 0; at < draft.parts.length; at++) {
+      const part = draft.parts[at]
+      const as = draft.as[at]
+      if (part === undefined || as === undefined) continue
+      if (part._tag === "Record") part.settle(draft.indexes[at] ?? 0, as)
+      else part.settle()
+    }
+  }
+
+  /** Someone else wrote to these streams: learn what, then decide again what was not stored. */
+  private refresh(turn: Turn, lost: ReadonlyArray<LiveActor>): void {
+    let open = lost.length
+    let failure: string | undefined
+    for (const actor of lost) {
+      this.services.catchUpStream(actor.stream, (error) => {
+        failure ??= error
+        if (--open > 0 || this.ended) return
+        for (const actor of turn.touched) this.actors.forget(actor)
+        this.clock = Math.max(this.clock, this.services.index.clock(this.partition))
+        this.position = max(this.position, this.services.index.latest())
+        if (failure === undefined) this.complete(turn)
+        else this.abandon(turn, failure)
+      })
+    }
+  }
+
+  private complete(turn: Turn): void {
+    for (const actor of turn.touched) actor.end()
+    const again: Array<Part> = []
+    let gaveUp = false
+    for (const part of turn.parts) {
+      if (part.answered) continue
+      if (part.settled) {
+        part.finish(this.position)
+        continue
+      }
+      // Fully taken and yet not settled: what it waited for was not stored.
+      const waits = part._tag === "Merchant" || part.results.indexOf(undefined) < part.next
+      if (!waits) continue
+      if (++part.attempts > ATTEMPTS) {
+        this.refuse(part, "another owner keeps writing to the same streams; send again")
+        gaveUp = true
+        continue
+      }
+      const queued = !part.taken
+      part.rewind()
+      if (!queued) again.push(part)
+    }
+    if (again.length > 0) this.queue = [...again, ...this.queue]
+    if (gaveUp) this.queue = this.queue.filter((part) => !part.answered)
+    this.next()
+  }
+
+  /** Nothing of the turn was stored. */
+  private abandon(turn: Turn, reason: string): void {
+    for (const actor of turn.touched) actor.end()
+    for (const part of turn.parts) this.refuse(part, reason)
+    this.queue = this.queue.filter((part) => !part.answered)
+    this.next()
+  }
+
+  private next(): void {
+    this.turn = undefined
+    this.working = false
+    if (this.queue.length > 0) this.schedule()
+    else this.rest()
+  }
+
+  private rest(): void {
+    if (this.closing && !this.working && !this.scheduled && this.queue.length === 0) this.closed?.()
+  }
+
+  private refuse(part: Part, reason: string): void {
+    part.answer({ _tag: "Unavailable", reason, retryAfterSeconds: 1 })
+  }
+
+  private refuseAll(reason: string): void {
+    const left = this.queue
+    this.queue = []
+    for (const part of left) this.refuse(part, reason)
+  }
+}

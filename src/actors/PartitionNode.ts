@@ -1,0 +1,175 @@
+import { Cause, Context, Effect, Exit, Runtime, Schedule, type Scope } from "effect"
+import type { Partition } from "../domain/Partition.js"
+import { type Append, type AppendOutcome, EventLog, LogUnavailable } from "../eventlog/EventLog.js"
+import { KeyStore, KeyStoreUnavailable } from "../keystore/KeyStore.js"
+import { Coalescer } from "./Coalescer.js"
+import { Counters } from "./Counters.js"
+import { catchUp, catchUpStream, recover } from "./IndexRecovery.js"
+import { type HostServices, PartitionHost } from "./PartitionHost.js"
+import type { StreamIndex } from "./StreamIndex.js"
+import type { Tuning } from "./Tuning.js"
+
+/** What this process does for the partitions that it owns. */
+export interface PartitionNodeService {
+  /** The partition's host, once it knows all of its streams; it drains when the scope closes. */
+  readonly activate: (partition: Partition) => Effect.Effect<PartitionHost, never, Scope.Scope>
+  /** Undefined when the partition is not owned by this process now. */
+  readonly host: (partition: Partition) => PartitionHost | undefined
+  readonly hosts: () => IterableIterator<PartitionHost>
+  readonly index: StreamIndex
+  readonly counters: Counters
+  readonly tuning: Tuning
+}
+
+export class PartitionNode extends Context.Tag("tidemark/PartitionNode")<
+  PartitionNode,
+  PartitionNodeService
+>() {}
+
+/** Everything that wants to run in this tick, run in one go: what they submit then goes out together. */
+const ticker = () => {
+  let waiting: Array<() => void> = []
+  const run = () => {
+    const runs = waiting
+    waiting = []
+    for (const each of runs) each()
+  }
+  return (each: () => void) => {
+    waiting.push(each)
+    if (waiting.length === 1) setImmediate(run)
+  }
+}
+
+const describe = (cause: Cause.Cause<{ readonly reason?: string }>): string => {
+  const failure = Cause.squash(cause)
+  if (failure instanceof Error && failure.message !== "") return failure.message
+  const reason = (failure as { readonly reason?: unknown } | undefined)?.reason
+  return typeof reason === "string" ? reason : String(failure)
+}
+
+export const make = (index: StreamIndex, tuning: Tuning) =>
+  Effect.gen(function* () {
+    const log = yield* EventLog
+    const keys = yield* KeyStore
+    const runtime = yield* Effect.runtime<never>()
+    const run = Runtime.runCallback(runtime)
+
+    yield* recover(index, log)
+
+    const appends = new Coalescer<Append, AppendOutcome, LogUnavailable>((items, done) => {
+      run(log.append(items), {
+        onExit: Exit.match({
+          onSuccess: (outcomes) => done(outcomes, undefined),
+          onFailure: (cause) => done(undefined, new LogUnavailable({ reason: describe(cause) })),
+        }),
+      })
+    })
+    const ensures = new Coalescer<string, Buffer | undefined, KeyStoreUnavailable>((items, done) => {
+      run(keys.ensure(items), {
+        onExit: Exit.match({
+          onSuccess: (found) => done(found, undefined),
+          onFailure: (cause) => done(undefined, new KeyStoreUnavailable({ reason: describe(cause) })),
+        }),
+      })
+    })
+    const counters = new Counters()
+    const services: HostServices = {
+      index,
+      append: (items, done) => appends.submit(items, done),
+      ensureKeys: (items, done) => ensures.submit(items, done),
+      catchUpStream: (stream, done) => {
+        run(catchUpStream(index, log, stream), {
+          onExit: Exit.match({
+            onSuccess: () => done(undefined),
+            onFailure: (cause) => done(`the event log can't be read: ${describe(cause)}`),
+          }),
+        })
+      },
+      soon: ticker(),
+      now: tuning.now,
+      counters,
+      turnLimit: tuning.turnEvents,
+    }
+
+    const hosts = new Map<Partition, PartitionHost>()
+    const rotate = () => {
+      for (const host of hosts.values()) host.actors.rotate()
+    }
+    const live = () => {
+      let count = 0
+      for (const host of hosts.values()) count += host.actors.size
+      return count
+    }
+    yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        const quiet = setInterval(rotate, tuning.passivateAfterMs)
+        const bound = setInterval(() => {
+          if (live() > tuning.maxLiveActors) rotate()
+        }, 1_000)
+        return [quiet, bound]
+      }),
+      (timers) =>
+        Effect.sync(() => {
+          for (const timer of timers) clearInterval(timer)
+        }),
+    )
+
+    const catchUps = yield* sharedCatchUp(index, log)
+    const activate = (partition: Partition) =>
+      Effect.acquireRelease(
+        Effect.map(catchUps(partition), () => {
+          const host = new PartitionHost(partition, services)
+          hosts.set(partition, host)
+          tuning.owners?.activated(`partition ${partition}`)
+          return host
+        }),
+        (host) =>
+          Effect.promise(() => {
+            // From here on callers go through the cluster, which knows the next owner.
+            if (hosts.get(partition) === host) hosts.delete(partition)
+            return host.close(tuning.drainMs)
+          }).pipe(Effect.tap(() => Effect.sync(() => tuning.owners?.passivated(`partition ${partition}`)))),
+      )
+
+    const service: PartitionNodeService = {
+      activate,
+      host: (partition) => hosts.get(partition),
+      hosts: () => hosts.values(),
+      index,
+      counters,
+      tuning,
+    }
+    return service
+  })
+
+/** Partitions that are activated at about the same time are read together: one pass of the log for all. */
+const sharedCatchUp = (index: StreamIndex, log: Context.Tag.Service<EventLog>) =>
+  Effect.gen(function* () {
+    const lock = yield* Effect.makeSemaphore(1)
+    let wanted = new Set<Partition>()
+    return (partition: Partition): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        wanted.add(partition)
+        const mine = wanted
+        return lock.withPermits(1)(
+          Effect.suspend(() => {
+            // A run that began after this partition was added has read it already.
+            if (mine !== wanted || !mine.has(partition)) return Effect.void
+            wanted = new Set()
+            return catchUp(index, log, [...mine]).pipe(
+              Effect.tapError((error) =>
+                Effect.logWarning(`partitions can't be activated yet, trying again: ${error.message}`),
+              ),
+              Effect.retry(Schedule.exponential(100).pipe(Schedule.union(Schedule.spaced(2_000)))),
+              Effect.orDie,
+            )
+          }),
+        )
+      })
+  })
+
+export const layer = (index: Effect.Effect<StreamIndex, unknown, Scope.Scope>, tuning: Tuning) =>
+  Layer.scoped(
+    PartitionNode,
+    Effect.flatMap(index, (index) => make(index, tuning)),
+  )

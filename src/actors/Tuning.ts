@@ -1,0 +1,38 @@
+/** What can be turned. Times are in milliseconds. */
+export interface Tuning {
+  /** An actor not used for this long is passivated, at the latest after twice as long. */
+  readonly passivateAfterMs: number
+  /** Actors in memory beyond which quiet ones are passivated sooner. */
+  readonly maxLiveActors: number
+  /** Events and bytes of one merchant that may wait. */
+  readonly merchantEvents: number
+  readonly merchantBytes: number
+  /** Events and bytes of the whole node that may wait. */
+  readonly nodeEvents: number
+  readonly nodeBytes: number
+  /** Events that a partition decides in one turn. */
+  readonly turnEvents: number
+  /** Time that a partition gets to finish what waits before it closes. */
+  readonly drainMs: number
+  /** The clock: epoch milliseconds. */
+  readonly now: () => number
+  /** Told when an owner of a partition begins and ends: tests watch for a second one. */
+  readonly owners?: Owners
+}
+
+export interface Owners {
+  readonly activated: (what: string) => void
+  readonly passivated: (what: string) => void
+}
+
+export const defaults: Tuning = {
+  passivateAfterMs: 120_000,
+  maxLiveActors: 200_000,
+  merchantEvents: 20_000,
+  merchantBytes: 16 << 20,
+  nodeEvents: 200_000,
+  nodeBytes: 128 << 20,
+  turnEvents: 1_000,
+  drainMs: 5_000,
+  now: Date.now,
+}

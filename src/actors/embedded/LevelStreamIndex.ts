@@ -1,0 +1,234 @@
+import { mkdirSync } from "node:fs"
+import { ClassicLevel } from "classic-level"
+import { Data, Effect } from "effect"
+import { uuidToBytes } from "../../domain/Ids.js"
+import type { Partition } from "../../domain/Partition.js"
+import type { Position } from "../../domain/Position.js"
+import type { Merchant } from "../Merchant.js"
+import type { Mark, Stored, StreamEntry, StreamIndex, Ticket } from "../StreamIndex.js"
+import { IndexHead } from "./IndexHead.js"
+
+export class IndexUnavailable extends Data.TaggedError("IndexUnavailable")<{
+  readonly directory: string
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `the actors' index in ${this.directory} can't be used: ${this.reason}. Stop whatever else uses it; when it is broken, remove it: it is made again from the event log.`
+  }
+}
+
+export interface LevelStreamIndexOptions {
+  readonly directory: string
+  /** Ids in memory that start a write at once. */
+  readonly flushAt?: number
+  /** Longest wait of a recorded id for its write, in milliseconds. */
+  readonly flushAfterMs?: number
+  /** Ids in memory beyond which there is no room. */
+  readonly limit?: number
+  readonly warn?: (message: string) => void
+}
+
+/** What waits to be written. Ids are 36 characters here and 16 bytes on disk. */
+class Layer {
+  readonly ids = new Set<string>()
+  readonly streams = new Map<string, StreamEntry>()
+  /** Streams whose merchant changed since it was last written. */
+  readonly changed = new Set<string>()
+}
+
+// Keys: an id is its 16 bytes. Everything else is ASCII text, which no id can equal, since the ninth
+// byte of a UUID has its highest bit set.
+const streamKey = (stream: string): Buffer => Buffer.from(stream, "latin1")
+const merchantKey = (stream: string): Buffer => Buffer.from(`=${stream}`, "latin1")
+const HEAD = Buffer.from("head", "latin1")
+const EMPTY = Buffer.alloc(0)
+
+const bytes = { keyEncoding: "buffer", valueEncoding: "buffer" } as const
+
+export class LevelStreamIndex implements StreamIndex {
+  private head = new IndexHead()
+  private now = new Layer()
+  private writing: Layer | undefined
+  private current: Promise<void> = Promise.resolve()
+  private timer: NodeJS.Timeout | undefined
+  private waiting: Array<() => void> = []
+  private closed = false
+
+  private readonly flushAt: number
+  private readonly flushAfterMs: number
+  private readonly limit: number
+
+  private constructor(
+    private readonly db: ClassicLevel<Buffer, Buffer>,
+    private readonly options: LevelStreamIndexOptions,
+  ) {
+    this.flushAt = options.flushAt ?? 4_096
+    this.flushAfterMs = options.flushAfterMs ?? 100
+    this.limit = options.limit ?? 100_000
+  }
+
+  static async open(options: LevelStreamIndexOptions): Promise<LevelStreamIndex> {
+    mkdirSync(options.directory, { recursive: true, mode: 0o700 })
+    // Random ids don't compress, and few large files keep the Bloom filters of all of them open.
+    const db = new ClassicLevel<Buffer, Buffer>(options.directory, {
+      ...bytes,
+      compression: false,
+      writeBufferSize: 16 << 20,
+      maxFileSize: 32 << 20,
+      cacheSize: 32 << 20,
+    })
+    await db.open()
+    const index = new LevelStreamIndex(db, options)
+    index.head = IndexHead.decode(db.getSync(HEAD)?.toString("utf8"))
+    return index
+  }
+
+  find(stream: string): StreamEntry | undefined {
+    const recent = this.now.streams.get(stream) ?? this.writing?.streams.get(stream)
+    if (recent !== undefined) return recent
+    const revision = this.db.getSync(streamKey(stream))
+    if (revision === undefined) return undefined
+    const merchant = stream.startsWith("merchant-") ? this.db.getSync(merchantKey(stream)) : undefined
+    return merchant === undefined
+      ? { revision: Number(revision.toString("latin1")) }
+      : {
+          revision: Number(revision.toString("latin1")),
+          merchant: JSON.parse(merchant.toString("utf8")) as Merchant,
+        }
+  }
+
+  has(eventId: string): boolean {
+    return (
+      this.now.ids.has(eventId) ||
+      this.writing?.ids.has(eventId) === true ||
+      this.db.getSync(uuidToBytes(eventId)) !== undefined
+    )
+  }
+
+  clock = (partition: Partition): number => this.head.clock(partition)
+  positionOf = (partition: Partition): Position => this.head.positionOf(partition)
+  latest = (): Position => this.head.latest()
+  mark = (): Mark | undefined => this.head.checkpoint().mark
+  begin = (): Ticket => this.head.begin()
+  end = (ticket: Ticket): void => this.head.end(ticket)
+  hold = (partition: Partition): void => this.head.hold(partition)
+  release = (partition: Partition): void => this.head.release(partition)
+  backlog = (): number => this.now.ids.size + (this.writing?.ids.size ?? 0)
+  hasRoom = (): boolean => this.backlog() < this.limit
+
+  readUpTo(partitions: ReadonlyArray<Partition>, position: Position): void {
+    this.head.readUpTo(partitions, position)
+    this.soon()
+  }
+
+  record(stored: Stored): void {
+    const { stream, revision, recordedAt } = stored
+    for (const id of stored.eventIds) this.now.ids.add(id)
+    if (stored.merchantChanged === true) this.now.changed.add(stream)
+    this.now.streams.set(
+      stream,
+      stored.merchant === undefined ? { revision } : { revision, merchant: stored.merchant },
+    )
+    const last = stored.eventIds[stored.eventIds.length - 1]
+    if (last !== undefined) {
+      this.head.record(stored.partition, stored.position, { stream, revision, eventId: last, recordedAt })
+    }
+    this.soon()
+  }
+
+  whenRoom(resume: () => void): void {
+    if (this.hasRoom()) resume()
+    else this.waiting.push(resume)
+  }
+
+  async flush(): Promise<void> {
+    while (this.writing !== undefined) await this.current
+    this.write()
+    await this.current
+  }
+
+  async clear(): Promise<void> {
+    await this.flush()
+    await this.db.clear()
+    this.head = new IndexHead()
+    this.now = new Layer()
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return
+    await this.flush()
+    this.closed = true
+    clearTimeout(this.timer)
+    await this.db.close()
+  }
+
+  private soon(): void {
+    if (this.writing !== undefined) return
+    if (this.now.ids.size >= this.flushAt) this.write()
+    else this.timer ??= setTimeout(() => this.write(), this.flushAfterMs)
+  }
+
+  /** Not synced: after a kill the system still has it, after a power loss LevelDB keeps a prefix of the batches. */
+  private write(): void {
+    clearTimeout(this.timer)
+    this.timer = undefined
+    if (this.writing !== undefined || this.closed) return
+    const layer = this.now
+    this.writing = layer
+    this.now = new Layer()
+    const batch = this.db.batch()
+    for (const id of layer.ids) batch.put(uuidToBytes(id), EMPTY)
+    for (const [stream, entry] of layer.streams) {
+      batch.put(streamKey(stream), Buffer.from(String(entry.revision), "latin1"))
+      if (layer.changed.has(stream)) {
+        batch.put(merchantKey(stream), Buffer.from(JSON.stringify(entry.merchant), "utf8"))
+      }
+    }
+    batch.put(HEAD, Buffer.from(this.head.encode(), "utf8"))
+    this.current = batch.write().then(
+      () => this.written(),
+      (error: unknown) => this.failed(layer, error),
+    )
+  }
+
+  private written(): void {
+    this.writing = undefined
+    if (this.hasRoom() && this.waiting.length > 0) {
+      const waiting = this.waiting
+      this.waiting = []
+      for (const resume of waiting) resume()
+    }
+    if (this.now.ids.size > 0 || this.now.streams.size > 0) this.soon()
+  }
+
+  /** Nothing is lost: what could not be written goes back to what waits, under whatever is newer. */
+  private failed(layer: Layer, error: unknown): void {
+    this.options.warn?.(
+      `the actors' index can't be written, trying again: ${error instanceof Error ? error.message : String(error)}`,
+    )
+    const newer = this.now
+    for (const id of newer.ids) layer.ids.add(id)
+    for (const [stream, entry] of newer.streams) layer.streams.set(stream, entry)
+    for (const stream of newer.changed) layer.changed.add(stream)
+    this.now = layer
+    this.writing = undefined
+    this.timer ??= setTimeout(() => this.write(), 1_000)
+  }
+}
+
+/** Opens the index, or makes an empty one; closes it with the scope, everything written. */
+export const make = (options: LevelStreamIndexOptions) =>
+  Effect.acquireRelease(
+    Effect.tryPromise({
+      try: () => LevelStreamIndex.open(options),
+      catch: (cause) =>
+        new IndexUnavailable({
+          directory: options.directory,
+          reason:
+            cause instanceof Error
+              ? `${cause.message}${cause.cause instanceof Error ? ` (${cause.cause.message})` : ""}`
+              : String(cause),
+        }),
+    }),
+    (index) => Effect.promise(() => index.close()),
+  )
