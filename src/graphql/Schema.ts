@@ -1,0 +1,7 @@
+import "./schema/Scalars.js"
+import "./schema/Query.js"
+import "./schema/Mutation.js"
+import "./schema/LiveMetrics.js"
+import { builder } from "./Builder.js"
+
+export const schema = builder.toSchema()
