@@ -23,7 +23,7 @@ export class BuildFold {
   private readonly positions: Array<Position>
   private readonly recordedAts: Array<number | null>
   /** Up to here events may have been folded already. */
-  private furthest: Position
+  furthest: Position
   /** Everything up to here is in the working set. */
   upTo: Position
   /** Up to here everything is in the store. */

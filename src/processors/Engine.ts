@@ -75,6 +75,12 @@ export const runEngine = (
     const folds = yield* Effect.forEach(planned, (plan) =>
       foldOf(plan).pipe(Effect.map((fold) => ({ plan, fold }))),
     )
+    yield* stopWhenAhead(
+      log,
+      folds.map(({ fold }) => fold),
+    ).pipe(
+      Effect.catchAll((error) => Effect.logWarning("the head of the event log could not be read", error)),
+    )
     const serving = folds.filter(({ plan }) => plan.replaces === undefined)
     const replacing = folds.filter(({ plan }) => plan.replaces !== undefined)
     const groups = [
@@ -123,6 +129,18 @@ export const runEngine = (
         ),
       ),
       changes: Stream.fromPubSub(changes),
+    }
+  })
+
+/** Folding on would skip what the log records next under positions that these builds have seen. */
+const stopWhenAhead = (log: EventLogService, folds: ReadonlyArray<BuildFold>) =>
+  Effect.gen(function* () {
+    const head = yield* log.head
+    for (const fold of folds) {
+      if (compare(fold.furthest, head) <= 0) continue
+      const reason = `it holds events up to ${fold.furthest}, but the log ends at ${head}: an older copy of the log was put in its place. Stop, remove the read models and start again: they are folded anew`
+      fold.stop({ position: head, eventType: undefined, reason })
+      yield* Effect.logError(`${fold.build.id} has stopped`, reason)
     }
   })
 

@@ -32,12 +32,16 @@ const serviceOf = (store: Store, directory: string): ReadModelsService => {
   }
 }
 
-const scoped = (options: EmbeddedReadModelsOptions, mode: "writer" | "reader") =>
+const scoped = (options: EmbeddedReadModelsOptions, mode: "writer" | "reader" | "snapshot") =>
   Layer.scoped(
     ReadModels,
     Effect.acquireRelease(
       Effect.try({
-        try: () => new Store(options.directory, mode),
+        try: () => {
+          const store = new Store(options.directory, mode === "writer" ? "writer" : "reader")
+          if (mode === "snapshot") store.hold()
+          return store
+        },
         catch: (cause) =>
           new ReadModelsUnavailable({
             reason: `${databaseFile(options.directory)} could not be opened: ${String(cause)}. Another program may be writing it; end that one first`,
@@ -56,3 +60,8 @@ export const layer = (options: EmbeddedReadModelsOptions): Layer.Layer<ReadModel
 export const readerLayer = (
   options: EmbeddedReadModelsOptions,
 ): Layer.Layer<ReadModels, ReadModelsUnavailable> => scoped(options, "reader")
+
+/** For a reader that compares: it stays at what was committed when the layer was built. */
+export const snapshotLayer = (
+  options: EmbeddedReadModelsOptions,
+): Layer.Layer<ReadModels, ReadModelsUnavailable> => scoped(options, "snapshot")

@@ -250,6 +250,12 @@ export class Store {
     }
   }
 
+  /** Stays at what is committed now, until it is closed. */
+  hold(): void {
+    this.open()?.exec("BEGIN")
+    this.builds()
+  }
+
   private boundWal(): void {
     const now = Date.now()
     if (now - this.forcedAt < FORCE_EVERY_MS) return

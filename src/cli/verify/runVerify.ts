@@ -1,0 +1,54 @@
+import { existsSync, mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect, Layer } from "effect"
+import type { Position } from "../../domain/Position.js"
+import { EventLog } from "../../eventlog/EventLog.js"
+import { EmbeddedLogReader } from "../../eventlog/embedded/EmbeddedLogReader.js"
+import { CannotVerify } from "../../processors/CannotVerify.js"
+import { type VerifyReport, verify } from "../../processors/Verify.js"
+import { projections } from "../../projections/index.js"
+import * as EmbeddedReadModels from "../../readmodels/embedded/EmbeddedReadModels.js"
+import { ReadModels } from "../../readmodels/ReadModels.js"
+
+export interface VerifyDirectories {
+  readonly log: string
+  readonly readModels: string
+}
+
+/** Compares the read models with a fresh fold of the log, beside a server that runs or without one. */
+export const runVerify = (
+  directories: VerifyDirectories,
+  onProgress: (at: Position, end: Position) => void,
+): Effect.Effect<VerifyReport, CannotVerify> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      for (const directory of Object.values(directories)) {
+        if (!existsSync(directory))
+          return yield* new CannotVerify({ reason: `there is no directory ${directory}` })
+      }
+      const temporary = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "tidemark-verify-"))),
+        (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true })),
+      )
+      // The snapshot comes first: whatever it holds is in the log by then.
+      const stored = yield* Layer.build(
+        EmbeddedReadModels.snapshotLayer({ directory: directories.readModels }),
+      )
+      const scratch = yield* Layer.build(EmbeddedReadModels.layer({ directory: temporary }))
+      const log = yield* Layer.build(EmbeddedLogReader.layer({ directory: directories.log }))
+      return yield* verify({
+        log: yield* Effect.provide(EventLog, log),
+        stored: yield* Effect.provide(ReadModels, stored),
+        scratch: yield* Effect.provide(ReadModels, scratch),
+        projections,
+        onProgress,
+      })
+    }),
+  ).pipe(
+    Effect.mapError((error) =>
+      error._tag === "CannotVerify"
+        ? error
+        : new CannotVerify({ reason: error._tag === "LogDamaged" ? error.message : error.reason }),
+    ),
+  )

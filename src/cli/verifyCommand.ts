@@ -1,0 +1,60 @@
+import { SingleBar } from "cli-progress"
+import { Command } from "commander"
+import { Effect, Either } from "effect"
+import { linesOf } from "./verify/print.js"
+import type { VerifyDirectories } from "./verify/runVerify.js"
+import { runVerify } from "./verify/runVerify.js"
+
+interface Options {
+  readonly dataDir: string
+  readonly json: boolean
+}
+
+const EQUAL = 0
+const DIFFERENT = 1
+const NOT_CHECKED = 2
+
+/**
+ * `tidemark verify`.
+ *
+ * @param directoriesOf where a data directory keeps the log and the read models
+ */
+export const verifyCommand = (
+  directoriesOf: (dataDir: string) => VerifyDirectories = (dataDir) => ({
+    log: dataDir,
+    readModels: dataDir,
+  }),
+): Command =>
+  new Command("verify")
+    .description("fold the whole log afresh, compare every read model with it, and print what differs")
+    .option("--data-dir <directory>", "the data directory", process.env.TIDEMARK_DATA_DIR ?? "./data")
+    .option("--json", "print the report as JSON", false)
+    .addHelpText("after", "\nExit code: 0 all equal, 1 something differs, 2 it could not be checked.")
+    .action(async (options: Options) => {
+      const bar = new SingleBar({
+        format: "folding {bar} {percentage}% | {value} of {total} events",
+        stream: process.stderr,
+      })
+      let started = false
+      const onProgress = (at: string, end: string): void => {
+        if (!process.stderr.isTTY) return
+        if (!started) bar.start(Number(end), 0)
+        started = true
+        bar.setTotal(Number(end))
+        bar.update(Number(at))
+      }
+      const result = await Effect.runPromise(
+        Effect.either(runVerify(directoriesOf(options.dataDir), onProgress)),
+      )
+      if (started) bar.stop()
+      if (Either.isLeft(result)) {
+        if (options.json) console.log(JSON.stringify({ checked: false, reason: result.left.reason }))
+        console.error(`Could not verify: ${result.left.message}`)
+        process.exitCode = NOT_CHECKED
+        return
+      }
+      const report = result.right
+      if (options.json) console.log(JSON.stringify({ checked: true, ...report }))
+      else for (const line of linesOf(report)) console.log(line)
+      process.exitCode = report.equal ? EQUAL : DIFFERENT
+    })

@@ -1,0 +1,177 @@
+import { Effect, Stream } from "effect"
+import { compare, max, type Position, start } from "../domain/Position.js"
+import type { EventLogService, LogError } from "../eventlog/EventLog.js"
+import type { Build, ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
+import { BuildFold, partitionOfStream } from "./BuildFold.js"
+import { CannotVerify } from "./CannotVerify.js"
+import { type Difference, differencesOf } from "./Compare.js"
+import { type LogFault, logChecks } from "./LogChecks.js"
+import { definitionOf, type Projection } from "./Projection.js"
+import { WorkingSet } from "./WorkingSet.js"
+
+export interface VerifyOptions {
+  readonly log: EventLogService
+  /** What is checked, as of one moment: it must not change while this runs. */
+  readonly stored: ReadModelsService
+  /** Empty; the fresh fold goes here. */
+  readonly scratch: ReadModelsService
+  readonly projections: ReadonlyArray<Projection>
+  /** Called now and then: how far the fold has come, and how far it goes. */
+  readonly onProgress?: (at: Position, end: Position) => void
+}
+
+export interface VerifiedBuild {
+  readonly build: string
+  readonly projection: string
+  readonly position: Position
+  readonly documents: number
+  readonly differences: number
+}
+
+/** `equal` when every document of every build is that of a fresh fold, and the log is as it should be. */
+export interface VerifyReport {
+  readonly equal: boolean
+  readonly events: number
+  readonly builds: ReadonlyArray<VerifiedBuild>
+  /** The first of them. */
+  readonly differences: ReadonlyArray<Difference>
+  readonly differenceCount: number
+  readonly logFaults: ReadonlyArray<LogFault>
+  readonly logFaultCount: number
+}
+
+const SHOWN = 50
+const COMMIT_EVENTS = 20_000
+
+interface Check {
+  readonly build: Build
+  readonly fold: BuildFold
+  readonly projection: Projection
+}
+
+/**
+ * Folds the whole log afresh, up to each partition's checkpoint, and compares every document of every
+ * serving build. Fails when it could not check: the log or a store can't be read, or a build was folded
+ * by other code than this.
+ */
+export const verify = (
+  options: VerifyOptions,
+): Effect.Effect<VerifyReport, CannotVerify | LogError | ReadModelsUnavailable> =>
+  Effect.gen(function* () {
+    const { log, stored, scratch, projections } = options
+    const checks: Array<Check> = []
+    for (const build of yield* stored.builds) {
+      if (build.state !== "SERVING") continue
+      const projection = projections.find((one) => definitionOf(one) === build.definition)
+      if (projection === undefined) {
+        return yield* new CannotVerify({
+          reason: `build ${build.id} was folded by ${build.definition}, which this program does not have`,
+        })
+      }
+      checks.push({ build, projection, fold: scratchFold(scratch, build, projection) })
+    }
+    if (checks.length === 0)
+      return yield* new CannotVerify({ reason: "no build serves: nothing was folded yet" })
+
+    const faults: Array<LogFault> = []
+    let faultCount = 0
+    const checker = logChecks((fault) => {
+      faultCount++
+      if (faults.length < SHOWN) faults.push(fault)
+    })
+    const audit = scratchFold(
+      scratch,
+      { id: "log", projection: checker.name, definition: definitionOf(checker), state: "BUILDING" },
+      checker,
+    )
+    const folds = [...checks.map((check) => check.fold), audit]
+
+    const ends = new Map<Check, (partition: number) => Position>()
+    let end = start
+    for (const check of checks) {
+      const checkpoints = yield* stored.checkpoints(check.build.id)
+      ends.set(check, (partition) => checkpoints.get(partition)?.position ?? start)
+      for (const checkpoint of checkpoints.values()) end = max(end, checkpoint.position)
+    }
+
+    const commit = Effect.forEach(folds, (fold) =>
+      Effect.suspend(() => {
+        const { puts, checkpoints } = fold.pending()
+        return scratch.commit(fold.build.id, puts, checkpoints)
+      }).pipe(Effect.zipRight(Effect.sync(() => fold.markCommitted()))),
+    )
+
+    let events = 0
+    let pending = 0
+    yield* log.readAll({ direction: "forwards" }).pipe(
+      Stream.runForEach((chunk) =>
+        Effect.gen(function* () {
+          const upTo = chunk.at(-1)?.position ?? start
+          for (const check of checks) {
+            const endOf = ends.get(check) ?? (() => start)
+            const within = chunk.filter((event) => {
+              const partition = partitionOfStream(event.stream)
+              return partition !== undefined && compare(event.position, endOf(partition)) <= 0
+            })
+            check.fold.fold(within, upTo)
+            if (check.fold.stopped !== undefined) {
+              return yield* new CannotVerify({ reason: check.fold.stopped.reason })
+            }
+          }
+          audit.fold(chunk, upTo)
+          events += chunk.length
+          pending += chunk.length
+          if (pending >= COMMIT_EVENTS) {
+            pending = 0
+            yield* commit
+            options.onProgress?.(upTo, max(end, upTo))
+          }
+        }),
+      ),
+    )
+    yield* commit
+    options.onProgress?.(end, end)
+
+    const builds: Array<VerifiedBuild> = []
+    const differences: Array<Difference> = []
+    let differenceCount = 0
+    for (const { build, projection, fold } of checks) {
+      let documents = 0
+      const before = differenceCount
+      for (const collection of projection.collections) {
+        documents += yield* differencesOf(stored, build, scratch, fold.build, collection, (difference) => {
+          differenceCount++
+          if (differences.length < SHOWN) differences.push(difference)
+        })
+      }
+      const checkpoints = yield* stored.checkpoints(build.id)
+      const position = [...checkpoints.values()].map((one) => one.position).reduce(max, start)
+      builds.push({
+        build: build.id,
+        projection: build.projection,
+        position,
+        documents,
+        differences: differenceCount - before,
+      })
+    }
+    return {
+      equal: differenceCount === 0 && faultCount === 0,
+      events,
+      builds,
+      differences,
+      differenceCount,
+      logFaults: faults,
+      logFaultCount: faultCount,
+    }
+  })
+
+const scratchFold = (scratch: ReadModelsService, build: Build, projection: Projection): BuildFold => {
+  const now = scratch.loadNow
+  if (now === undefined) throw new Error("the scratch store has to answer at once")
+  return new BuildFold(
+    build,
+    projection,
+    new Map(),
+    new WorkingSet((collection, key) => now(build.id, { collection, key })),
+  )
+}
