@@ -9,6 +9,8 @@ export interface RuntimeSettings {
   readonly secret: Option.Option<Redacted.Redacted>
   readonly idleAfter: Duration.Duration
   readonly development: boolean
+  /** An actor that nobody used for this long leaves the memory. */
+  readonly passivateAfter: Duration.Duration
   readonly logSlowdownMs: number
 }
 
@@ -32,13 +34,14 @@ const port = Config.integer("TIDEMARK_PORT").pipe(
   }),
 )
 
-const idleAfter = Config.duration("TIDEMARK_IDLE_AFTER").pipe(
-  Config.withDefault(Duration.minutes(30)),
-  Config.validate({
-    message: 'must be longer than nothing, such as "30 minutes"',
-    validation: (value: Duration.Duration) => Duration.toMillis(value) > 0 && Duration.isFinite(value),
-  }),
-)
+const lasting = (name: string, standard: Duration.Duration) =>
+  Config.duration(name).pipe(
+    Config.withDefault(standard),
+    Config.validate({
+      message: 'must be longer than nothing, such as "30 minutes"',
+      validation: (value: Duration.Duration) => Duration.toMillis(value) > 0 && Duration.isFinite(value),
+    }),
+  )
 
 const slowdown = Config.integer("TIDEMARK_FAULT_LOG_SLOWDOWN_MS").pipe(
   Config.withDefault(0),
@@ -56,7 +59,8 @@ export const runtimeSettings: Effect.Effect<RuntimeSettings, ConfigError.ConfigE
       dataDir: yield* Config.nonEmptyString("TIDEMARK_DATA_DIR").pipe(Config.withDefault("./data")),
       adminKey: yield* Config.option(Config.redacted(Config.nonEmptyString("TIDEMARK_ADMIN_KEY"))),
       secret: yield* Config.option(Config.redacted(Config.nonEmptyString("TIDEMARK_SECRET"))),
-      idleAfter: yield* idleAfter,
+      idleAfter: yield* lasting("TIDEMARK_IDLE_AFTER", Duration.minutes(30)),
+      passivateAfter: yield* lasting("TIDEMARK_PASSIVATE_AFTER", Duration.minutes(2)),
       development: yield* Config.string("NODE_ENV").pipe(
         Config.withDefault("development"),
         Config.map((value) => value !== "production"),

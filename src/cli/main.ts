@@ -1,0 +1,16 @@
+import { readFileSync } from "node:fs"
+import { Command } from "commander"
+import { loadgenCommand } from "./loadgenCommand.js"
+import { serveCommand } from "./serveCommand.js"
+
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  readonly version: string
+}
+
+await new Command("tidemark")
+  .description("Merchant metrics and client activity that can be recomputed.")
+  .version(version)
+  .showHelpAfterError()
+  .addCommand(serveCommand())
+  .addCommand(loadgenCommand())
+  .parseAsync()

@@ -1,0 +1,63 @@
+import type { ActorsStats } from "../actors/Actors.js"
+import type { CollectStats } from "../collect/CollectStats.js"
+import type { QuarantineStats } from "../collect/Quarantine.js"
+import type { Progress } from "../processors/Processors.js"
+import type { Figure } from "./Metrics.js"
+
+export interface Sources {
+  readonly collect: () => CollectStats
+  readonly actors: () => ActorsStats
+  readonly quarantine: () => QuarantineStats
+  readonly progress: () => Promise<ReadonlyArray<Progress>>
+  /** Milliseconds that a projection is behind the log's end, by build. */
+  readonly lag: () => Promise<Readonly<Record<string, number>>>
+}
+
+/** Everything that `/metrics` shows besides the process's own figures. */
+export const figures = (from: Sources): ReadonlyArray<Figure> => {
+  const counter = (name: string, help: string, read: Figure["read"], label?: string): Figure =>
+    label === undefined ? { name, help, kind: "counter", read } : { name, help, kind: "counter", read, label }
+  const gauge = (name: string, help: string, read: Figure["read"], label?: string): Figure => ({
+    ...counter(name, help, read, label),
+    kind: "gauge",
+  })
+  const { collect, actors, quarantine } = from
+  return [
+    counter(
+      "collect_requests_total",
+      "Requests to POST /v1/events",
+      () => collect().requestsByStatus,
+      "status",
+    ),
+    counter("events_accepted_total", "Events stored", () => collect().accepted),
+    counter("events_duplicate_total", "Events that had been stored before", () => collect().duplicates),
+    counter("events_rejected_total", "Events refused", () => collect().rejectedByCode, "code"),
+    counter("collect_received_bytes_total", "Bytes of bodies received", () => collect().bytesReceived),
+    gauge("collect_memory_bytes", "Bytes of bodies held now", () => collect().bytesInMemory),
+    gauge("collect_requests_in_flight", "Requests being answered now", () => collect().requestsInFlight),
+    gauge("actors_live", "Actors in memory", () => actors().liveActors),
+    gauge("actors_waiting_events", "Events that wait for their actor", () => actors().waitingEvents),
+    gauge("actors_waiting_bytes", "Bytes of events that wait for their actor", () => actors().waitingBytes),
+    gauge("actors_index_backlog", "Ids not in the actors' index on disk yet", () => actors().indexBacklog),
+    counter("actors_busy_total", "Requests turned away because a mailbox was full", () => actors().busy),
+    counter("log_appended_events_total", "Events appended, with Tidemark's own", () => actors().appended),
+    counter("log_conflicts_total", "Appends that met another writer", () => actors().conflicts),
+    counter(
+      "log_unknown_outcomes_total",
+      "Appends repeated because no answer came",
+      () => actors().unknownOutcomes,
+    ),
+    gauge("quarantine_waiting", "Refused events that wait to be kept", () => quarantine().waiting),
+    counter("quarantine_dropped_total", "Refused events that could not be kept", () => quarantine().dropped),
+    gauge("projection_lag_milliseconds", "Age of the oldest event that a build lacks", from.lag, "build"),
+    gauge(
+      "projection_events_per_second",
+      "Events folded",
+      async () =>
+        Object.fromEntries(
+          (await from.progress()).map(({ build, eventsPerSecond }) => [build, eventsPerSecond]),
+        ),
+      "build",
+    ),
+  ]
+}

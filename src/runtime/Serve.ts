@@ -1,0 +1,162 @@
+import { join } from "node:path"
+import { Data, Deferred, Duration, Effect, Layer, Redacted, Runtime } from "effect"
+import { findIssuedKey } from "../accounts/IssuedKeys.js"
+import { keyAccess } from "../accounts/KeyAccess.js"
+import { Actors } from "../actors/Actors.js"
+import * as ActorsSingleProcess from "../actors/cluster/ActorsSingleProcess.js"
+import { Recorder } from "../actors/Recorder.js"
+import { collectConfig } from "../collect/CollectConfig.js"
+import { makeCollectHandler } from "../collect/Collector.js"
+import { EmbeddedQuarantine } from "../collect/EmbeddedQuarantine.js"
+import { Quarantine } from "../collect/Quarantine.js"
+import { EventLog } from "../eventlog/EventLog.js"
+import { openEmbeddedLog } from "../eventlog/embedded/EmbeddedLog.js"
+import { makeGraphqlServer } from "../graphql/Server.js"
+import * as EmbeddedKeyStore from "../keystore/embedded/EmbeddedKeyStore.js"
+import { Processors } from "../processors/Processors.js"
+import * as EngineQueries from "../queries/Queries.js"
+import { Queries } from "../queries/Queries.js"
+import * as EmbeddedReadModels from "../readmodels/embedded/EmbeddedReadModels.js"
+import { ReadModels } from "../readmodels/ReadModels.js"
+import { figures } from "./Figures.js"
+import { Gate } from "./Gate.js"
+import { listen } from "./HttpServer.js"
+import { metricsHandler } from "./Metrics.js"
+import * as ProcessorsInThread from "./ProcessorsInThread.js"
+import { loadSecrets, type Secrets } from "./Secrets.js"
+import type { RuntimeSettings } from "./Settings.js"
+
+/** A part that the rest can't do without has ended by itself. Everything accepted is in the log. */
+export class PartDied extends Data.TaggedError("PartDied")<{
+  readonly part: string
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `${this.part} has ended: ${this.reason}. Everything accepted is in the log: start again`
+  }
+}
+
+const PATHS = ["/v1/events", "/graphql", "/metrics"]
+
+export interface Serving {
+  readonly url: string
+  readonly secrets: Secrets
+  /** Fails when a part has died that can't be replaced while running. */
+  readonly died: Effect.Effect<never, PartDied>
+}
+
+/** The stores and everything that runs on them, in the order in which they can be opened; closed in reverse. */
+const open = (settings: RuntimeSettings, secret: Uint8Array, died: (error: PartDied) => void) =>
+  Effect.gen(function* () {
+    const inData = (name: string) => join(settings.dataDir, name)
+    const log = yield* openEmbeddedLog({ directory: inData("log"), slowdownMs: settings.logSlowdownMs })
+    yield* log.failure.pipe(
+      Effect.tap(({ reason }) => died(new PartDied({ part: "the event log's writer", reason }))),
+      Effect.forkScoped,
+    )
+    const processors = ProcessorsInThread.layer({
+      logDirectory: inData("log"),
+      readModelsDirectory: inData("readmodels"),
+      feed: log.connect(),
+      onDied: ({ reason }) => died(new PartDied({ part: "the processors' thread", reason })),
+    })
+    const stores = Layer.mergeAll(
+      Layer.succeed(EventLog, log),
+      EmbeddedKeyStore.layer({ directory: inData("keys") }),
+      EmbeddedReadModels.readerLayer({ directory: inData("readmodels") }).pipe(
+        Layer.provideMerge(processors),
+      ),
+      EmbeddedQuarantine.layer({ directory: inData("quarantine") }),
+    )
+    const actors = ActorsSingleProcess.layer({
+      directory: inData("index"),
+      tuning: { passivateAfterMs: Duration.toMillis(settings.passivateAfter) },
+    })
+    const queries = EngineQueries.layer({ secret, idleAfterMs: Duration.toMillis(settings.idleAfter) })
+    return yield* Layer.build(Layer.merge(actors, queries).pipe(Layer.provideMerge(stores)))
+  })
+
+/**
+ * Runs Tidemark until the scope closes. The port is open from the start; `/readyz` says when events are
+ * taken. On closing: no new connection, what is under way is answered, actors drain, processors commit,
+ * the log closes.
+ */
+export const serve = (settings: RuntimeSettings) =>
+  Effect.gen(function* () {
+    const runtime = yield* Effect.runtime<never>()
+    const onFault = (cause: unknown): void => {
+      Runtime.runFork(runtime)(Effect.logError("a request met an error in Tidemark itself", cause))
+    }
+    const secrets = yield* loadSecrets(settings)
+    const secret = Buffer.from(Redacted.value(secrets.secret), "utf8")
+    const death = yield* Deferred.make<never, PartDied>()
+    const gate = new Gate()
+
+    const died = (error: PartDied): void => {
+      gate.broken(error.message)
+      Deferred.unsafeDone(death, Effect.fail(error))
+    }
+    const { port, stopAccepting } = yield* listen({ ...settings, routes: gate.routes(PATHS) })
+    const host = settings.host.includes(":") ? `[${settings.host}]` : settings.host
+    const url = `http://${host}:${port}`
+    yield* Effect.logInfo(`listening on ${url}, opening the stores in ${settings.dataDir}`)
+
+    const context = yield* open(settings, secret, died)
+    const services = yield* Effect.all({
+      recorder: Recorder,
+      actors: Actors,
+      queries: Queries,
+      processors: Processors,
+      readModels: ReadModels,
+      quarantine: Quarantine,
+      activation: ActorsSingleProcess.Activation,
+    }).pipe(Effect.provide(context))
+    const access = keyAccess({
+      adminKey: Redacted.value(secrets.adminKey),
+      findKey: findIssuedKey(services.readModels),
+    })
+    const { recorder, quarantine, queries } = services
+    const collect = makeCollectHandler({
+      recorder,
+      access,
+      quarantine,
+      config: collectConfig(secret),
+      onFault,
+    })
+    const graphql = makeGraphqlServer(
+      { queries, recorder, access, quarantine },
+      { development: settings.development },
+    )
+    const metrics = metricsHandler(
+      figures({
+        collect: collect.stats,
+        actors: services.actors.stats,
+        quarantine: quarantine.stats,
+        progress: () => Effect.runPromise(services.processors.progress),
+        lag: () =>
+          Effect.runPromise(
+            Effect.map(queries.projections.list, (all) =>
+              Object.fromEntries(all.flatMap(({ builds }) => builds.map(({ id, lagMs }) => [id, lagMs]))),
+            ),
+          ),
+      }),
+    )
+    yield* Effect.addFinalizer(() =>
+      Effect.gen(function* () {
+        gate.stop()
+        yield* stopAccepting
+        yield* Effect.promise(graphql.close)
+        collect.close()
+      }),
+    )
+    yield* services.activation.await
+    gate.open({
+      handlers: {
+        "/v1/events": collect,
+        "/graphql": graphql.handleHttp,
+        "/metrics": (req, res) => metrics(req, res, onFault),
+      },
+      upgrade: graphql.handleUpgrade,
+    })
+    return { url, secrets, died: Deferred.await(death) } satisfies Serving
+  })
