@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""Volumes that the rows of payments.csv must give, computed from the file alone.
+
+Usage: payments.py FILE. Prints JSON:
+  {"payments": n, "merchants": {id: {"company": …, "payments": n, "volume": cents,
+    "byDay": {"2014-05-16": cents}, "byMethod": {"Cash": cents}}}}
+
+Only rows that name a company count. The amount is fare plus tips; each of the two is turned into cents
+by itself, half a cent upwards, and an empty field is 0. Days are those of UTC; a row's time is
+trip_start_timestamp, in seconds. A payment type that is empty is "(none)".
+"""
+import csv
+import datetime
+import decimal
+import json
+import re
+import sys
+
+
+def cents(text):
+    if text.strip() == "":
+        return 0
+    return int((decimal.Decimal(text) * 100).quantize(decimal.Decimal(1), rounding=decimal.ROUND_HALF_UP))
+
+
+def merchant_id(company):
+    return re.sub(r"[^a-z0-9]+", "-", company.lower()).strip("-")[:64]
+
+
+def main(path):
+    merchants = {}
+    count = 0
+    with open(path, newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            company = row["company"]
+            if company == "":
+                continue
+            name = merchant_id(company)
+            merchant = merchants.setdefault(
+                name, {"company": company, "payments": 0, "volume": 0, "byDay": {}, "byMethod": {}}
+            )
+            if merchant["company"] != company:
+                sys.exit(f'"{company}" and "{merchant["company"]}" would share the merchant id {name}')
+            amount = cents(row["fare"]) + cents(row["tips"])
+            instant = datetime.datetime.fromtimestamp(int(row["trip_start_timestamp"]), datetime.timezone.utc)
+            day = instant.strftime("%Y-%m-%d")
+            method = row["payment_type"] or "(none)"
+            merchant["payments"] += 1
+            merchant["volume"] += amount
+            merchant["byDay"][day] = merchant["byDay"].get(day, 0) + amount
+            merchant["byMethod"][method] = merchant["byMethod"].get(method, 0) + amount
+            count += 1
+    json.dump({"payments": count, "merchants": merchants}, sys.stdout, sort_keys=True)
+    print()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    main(sys.argv[1])
