@@ -10,7 +10,7 @@ export const takeLock = (file: string, directory: string): { readonly release: (
   try {
     const db = new DatabaseSync(file)
     try {
-      db.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")
+      db.exec("PRAGMA journal_mode = OFF; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")
     } catch (cause) {
       db.close()
       throw cause

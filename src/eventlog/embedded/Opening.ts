@@ -1,10 +1,12 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readSync } from "node:fs"
 import { dirname, resolve } from "node:path"
-import { DatabaseSync } from "@photostructure/sqlite"
+import { pathToFileURL } from "node:url"
+import { DatabaseSync, type DatabaseSyncInstance } from "@photostructure/sqlite"
 import { LogDamaged } from "../EventLog.js"
 import { failureOf } from "./Failure.js"
 import { type LogFiles, PAGE_SIZE } from "./Files.js"
 import { readMark } from "./Mark.js"
+import { checkMeta } from "./Schema.js"
 import { scanWal, type WalReport } from "./Wal.js"
 
 /** Makes the directory, known to the disk: what is synced inside it must not lose its way. */
@@ -41,26 +43,40 @@ const walDamage = (files: LogFiles, wal: WalReport, lost: string): LogDamaged =>
     reason: `${lost}. Nothing was changed. Restore the log from a backup`,
   })
 
-const headOf = (file: string): number => {
-  const db = new DatabaseSync(file, { readOnly: true, timeout: 5_000 })
-  try {
-    const tables = db.prepare("SELECT count(*) AS n FROM sqlite_schema").get() as { n: number }
-    if (tables.n === 0) return 0
-    const row = db.prepare("SELECT max(sequence) AS head FROM events").get() as { head: number | null }
-    return row.head ?? 0
-  } finally {
-    db.close()
-  }
+/** Nothing is made or changed: without a write-ahead log SQLite would begin one, unless told not to. */
+const openToLook = (files: LogFiles, wal: WalReport): DatabaseSyncInstance => {
+  const url = pathToFileURL(files.database)
+  if (wal.bytes === 0) url.searchParams.set("immutable", "1")
+  return new DatabaseSync(url, { readOnly: true, timeout: 5_000 })
+}
+
+/** The last sequence, after what only a look at the whole file finds, such as an index that lost its end. */
+const look = (db: DatabaseSyncInstance, files: LogFiles, checkEvents: number): number => {
+  const tables = db.prepare("SELECT count(*) AS n FROM sqlite_schema").get() as { n: number }
+  if (tables.n === 0) return 0
+  checkMeta(db, files.database)
+  const head = (db.prepare("SELECT max(sequence) AS n FROM events").get() as { n: number | null }).n ?? 0
+  if (head > checkEvents) return head
+  const [found] = db.prepare("PRAGMA integrity_check(1)").all() as Array<{ integrity_check: string }>
+  if (found !== undefined && found.integrity_check !== "ok")
+    throw new LogDamaged({
+      place: files.database,
+      reason: `${found.integrity_check.replaceAll("\n", ", ")}. Restore the log from a backup`,
+    })
+  return head
 }
 
 /**
  * Looks for damage before anything is written, by whoever holds the lock. A torn tail is the trace of
  * a crash and is fine. Returns a warning when acknowledged events are gone because a file was cut.
  * Throws LogDamaged, having changed nothing.
+ *
+ * @param checkEvents a log of at most so many events is checked page by page
  */
-export const inspect = (files: LogFiles): string | undefined => {
+export const inspect = (files: LogFiles, checkEvents: number): string | undefined => {
   const mark = readMark(files.mark)
   const wal = scanWal(files.wal)
+  const hasWal = existsSync(files.wal)
   if (!existsSync(files.database)) {
     if (wal.bytes > 0 || (mark !== undefined && mark.sequence > 0))
       throw new LogDamaged({
@@ -72,14 +88,18 @@ export const inspect = (files: LogFiles): string | undefined => {
   // Without a mark the log was never opened whole: a crash while it was made is no damage.
   if (mark !== undefined) checkHeader(files.database)
   if (wal.later) throw walDamage(files, wal, "the bytes are damaged, and whole transactions follow")
+  let db: DatabaseSyncInstance | undefined
   try {
-    const head = headOf(files.database)
+    db = openToLook(files, wal)
+    const head = look(db, files, checkEvents)
     if (mark === undefined || head >= mark.sequence) return undefined
     const lost = `events ${head + 1} to ${mark.sequence} were acknowledged and are not there`
-    if (existsSync(files.wal) && wal.bytes < mark.walBytes)
+    if (hasWal && wal.bytes < mark.walBytes)
       return `${files.wal} was cut from ${mark.walBytes} to ${wal.bytes} bytes: ${lost}`
     throw walDamage(files, wal, lost)
   } catch (cause) {
     throw failureOf(cause, files.database)
+  } finally {
+    db?.close()
   }
 }

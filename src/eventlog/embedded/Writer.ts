@@ -1,7 +1,6 @@
 import { closeSync, fstatSync, openSync } from "node:fs"
 import { DatabaseSync, type DatabaseSyncInstance, type StatementSyncInstance } from "@photostructure/sqlite"
-import { LogDamaged, LogUnavailable } from "../EventLog.js"
-import { failureOf } from "./Failure.js"
+import { failureOf, writeFailureOf } from "./Failure.js"
 import { filesOf, type LogFiles, PAGE_SIZE } from "./Files.js"
 import { type Head, Heads } from "./Heads.js"
 import { takeLock } from "./Lock.js"
@@ -46,7 +45,7 @@ export class Writer {
     const closers: Array<() => void> = []
     try {
       this.warning = undefined
-      const held = lockAndInspect(tuning.directory, files)
+      const held = lockAndInspect(tuning, files)
       this.#lock = held.lock
       closers.push(held.lock.release)
       this.warning = held.warning
@@ -57,7 +56,6 @@ export class Writer {
       this.logId = checkMeta(db, files.database)
       this.#head =
         (db.prepare("SELECT max(sequence) AS head FROM events").get() as { head: number | null }).head ?? 0
-      this.#checkStructure()
       this.#heads = new Heads(db)
       this.#insert = db.prepare(
         "INSERT INTO events (sequence, stream, revision, checksum, id, event, metadata) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -101,8 +99,7 @@ export class Writer {
       this.#head = before
       this.#heads.clear()
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK")
-      const failure = failureOf(cause, this.#files.database)
-      throw failure._tag === "LogDamaged" ? failure : new LogUnavailable({ reason: failure.reason, cause })
+      throw writeFailureOf(cause, this.#files.database)
     }
   }
 
@@ -119,9 +116,10 @@ export class Writer {
     } catch {
       // A reader is in the way: the write-ahead log stays, and holds everything.
     }
+    // Before SQLite removes the write-ahead log, so that its absence is never a surprise.
+    this.#mark.reset({ sequence: this.#head, walBytes: fstatSync(this.#wal).size })
     closeSync(this.#wal)
     this.#db.close()
-    this.#mark.reset({ sequence: this.#head, walBytes: 0 })
     this.#mark.close()
     this.#lock.release()
   }
@@ -181,24 +179,13 @@ export class Writer {
     for (let i = 0; i < count; i++) if (rows[i]?.[1] !== ids[at + i]) return 0
     return (rows[count - 1] as [number, string])[0]
   }
-
-  /** Finds damage that no single read would meet, such as an index that lost the end of a stream. */
-  #checkStructure(): void {
-    if (this.#head > this.tuning.checkOnOpenEvents) return
-    const [first] = this.#db.prepare("PRAGMA integrity_check(1)").all() as Array<{ integrity_check: string }>
-    if (first !== undefined && first.integrity_check !== "ok")
-      throw new LogDamaged({
-        place: this.#files.database,
-        reason: `${first.integrity_check}. Restore it from a backup`,
-      })
-  }
 }
 
-const lockAndInspect = (directory: string, files: LogFiles) => {
-  makeDirectory(directory)
-  const lock = takeLock(files.lock, directory)
+const lockAndInspect = (tuning: Tuning, files: LogFiles) => {
+  makeDirectory(tuning.directory)
+  const lock = takeLock(files.lock, tuning.directory)
   try {
-    return { lock, warning: inspect(files) }
+    return { lock, warning: inspect(files, tuning.checkOnOpenEvents) }
   } catch (cause) {
     lock.release()
     throw cause
