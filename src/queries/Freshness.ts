@@ -27,7 +27,6 @@ export interface Reading {
 
 /** How long a question with `atLeast` waits. */
 export const AT_LEAST_MS = 10_000
-const BUILDS_BELIEVED_MS = 100
 
 /** Reads of a projection's serving build, each with how fresh it is. */
 export interface Freshness {
@@ -56,18 +55,11 @@ export const makeFreshness = (
   board: ProgressBoard,
   now: () => number,
 ): Freshness => {
-  let known: { readonly builds: ReadonlyArray<Build>; readonly at: number } | undefined
-
+  // Asked each time: a build that was replaced is dropped, and would answer with nothing.
   const serving = (projection: string): Effect.Effect<Build, QueryError> =>
-    Effect.gen(function* () {
-      const fresh = known !== undefined && Math.abs(now() - known.at) <= BUILDS_BELIEVED_MS
-      if (known === undefined || !fresh) known = { builds: yield* readModels.builds, at: now() }
-      const build = known.builds.find((one) => one.projection === projection && one.state === "SERVING")
-      if (build === undefined) {
-        known = undefined
-        return yield* new NotServed({ projection })
-      }
-      return build
+    Effect.flatMap(readModels.builds, (builds): Effect.Effect<Build, QueryError> => {
+      const build = builds.find((one) => one.projection === projection && one.state === "SERVING")
+      return build === undefined ? new NotServed({ projection }) : Effect.succeed(build)
     })
 
   const read = (projection: string, partition: Partition, scans: ReadonlyArray<Scan>) =>

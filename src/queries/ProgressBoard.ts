@@ -1,4 +1,4 @@
-import { Effect, Stream } from "effect"
+import { Effect, Schedule, Stream } from "effect"
 import { compare, type Position } from "../domain/Position.js"
 import type { ProcessorsService, Progress } from "../processors/Processors.js"
 
@@ -11,6 +11,8 @@ export interface ProgressBoard {
   /** True once the build has come to the position; false when `deadlineMs` passed before. */
   readonly reached: (build: string, position: Position, deadlineMs: number) => Effect.Effect<boolean>
 }
+
+const LOOK_MS = 500
 
 /** Follows the processors until the scope ends. */
 export const makeProgressBoard = (processors: ProcessorsService) =>
@@ -26,7 +28,10 @@ export const makeProgressBoard = (processors: ProcessorsService) =>
     yield* Stream.runForEach(processors.changes, (progress) => Effect.sync(() => note(progress))).pipe(
       Effect.forkScoped,
     )
-    for (const progress of yield* processors.progress) note(progress)
+    // Also what moved before the stream above began, and speeds that fell to nothing without a step.
+    const look = Effect.map(processors.progress, (all) => all.forEach(note))
+    yield* look
+    yield* look.pipe(Effect.repeat(Schedule.spaced(LOOK_MS)), Effect.forkScoped)
 
     const listen = (listener: (progress: Progress) => void) => {
       listeners.add(listener)
