@@ -167,9 +167,3 @@ const sharedCatchUp = (index: StreamIndex, log: Context.Tag.Service<EventLog>) =
         )
       })
   })
-
-export const layer = (index: Effect.Effect<StreamIndex, unknown, Scope.Scope>, tuning: Tuning) =>
-  Layer.scoped(
-    PartitionNode,
-    Effect.flatMap(index, (index) => make(index, tuning)),
-  )
