@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs"
 import { Command } from "commander"
 import { loadgenCommand } from "./loadgenCommand.js"
 import { serveCommand } from "./serveCommand.js"
+import { verifyCommand } from "./verifyCommand.js"
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   readonly version: string
@@ -13,4 +14,5 @@ await new Command("tidemark")
   .showHelpAfterError()
   .addCommand(serveCommand())
   .addCommand(loadgenCommand())
+  .addCommand(verifyCommand())
   .parseAsync()

@@ -1,8 +1,8 @@
 import { SingleBar } from "cli-progress"
 import { Command } from "commander"
 import { Effect, Either } from "effect"
+import { dataDirectory } from "../runtime/DataDirectory.js"
 import { linesOf } from "./verify/print.js"
-import type { VerifyDirectories } from "./verify/runVerify.js"
 import { runVerify } from "./verify/runVerify.js"
 
 interface Options {
@@ -14,17 +14,8 @@ const EQUAL = 0
 const DIFFERENT = 1
 const NOT_CHECKED = 2
 
-/**
- * `tidemark verify`.
- *
- * @param directoriesOf where a data directory keeps the log and the read models
- */
-export const verifyCommand = (
-  directoriesOf: (dataDir: string) => VerifyDirectories = (dataDir) => ({
-    log: dataDir,
-    readModels: dataDir,
-  }),
-): Command =>
+/** `tidemark verify`. */
+export const verifyCommand = (): Command =>
   new Command("verify")
     .description("fold the whole log afresh, compare every read model with it, and print what differs")
     .option("--data-dir <directory>", "the data directory", process.env.TIDEMARK_DATA_DIR ?? "./data")
@@ -44,7 +35,7 @@ export const verifyCommand = (
         bar.update(Number(at))
       }
       const result = await Effect.runPromise(
-        Effect.either(runVerify(directoriesOf(options.dataDir), onProgress)),
+        Effect.either(runVerify(dataDirectory(options.dataDir), onProgress)),
       )
       if (started) bar.stop()
       if (Either.isLeft(result)) {

@@ -1,4 +1,3 @@
-import { join } from "node:path"
 import { Data, Deferred, Duration, Effect, Layer, Redacted, Runtime } from "effect"
 import { findIssuedKey } from "../accounts/IssuedKeys.js"
 import { keyAccess } from "../accounts/KeyAccess.js"
@@ -18,6 +17,7 @@ import * as EngineQueries from "../queries/Queries.js"
 import { Queries } from "../queries/Queries.js"
 import * as EmbeddedReadModels from "../readmodels/embedded/EmbeddedReadModels.js"
 import { ReadModels } from "../readmodels/ReadModels.js"
+import { dataDirectory } from "./DataDirectory.js"
 import { figures } from "./Figures.js"
 import { Gate } from "./Gate.js"
 import { listen } from "./HttpServer.js"
@@ -48,28 +48,28 @@ export interface Serving {
 /** The stores and everything that runs on them, in the order in which they can be opened; closed in reverse. */
 const open = (settings: RuntimeSettings, secret: Uint8Array, died: (error: PartDied) => void) =>
   Effect.gen(function* () {
-    const inData = (name: string) => join(settings.dataDir, name)
-    const log = yield* openEmbeddedLog({ directory: inData("log"), slowdownMs: settings.logSlowdownMs })
+    const directories = dataDirectory(settings.dataDir)
+    const log = yield* openEmbeddedLog({ directory: directories.log, slowdownMs: settings.logSlowdownMs })
     yield* log.failure.pipe(
       Effect.tap(({ reason }) => died(new PartDied({ part: "the event log's writer", reason }))),
       Effect.forkScoped,
     )
     const processors = ProcessorsInThread.layer({
-      logDirectory: inData("log"),
-      readModelsDirectory: inData("readmodels"),
+      logDirectory: directories.log,
+      readModelsDirectory: directories.readModels,
       feed: log.connect(),
       onDied: ({ reason }) => died(new PartDied({ part: "the processors' thread", reason })),
     })
     const stores = Layer.mergeAll(
       Layer.succeed(EventLog, log),
-      EmbeddedKeyStore.layer({ directory: inData("keys") }),
-      EmbeddedReadModels.readerLayer({ directory: inData("readmodels") }).pipe(
+      EmbeddedKeyStore.layer({ directory: directories.keys }),
+      EmbeddedReadModels.readerLayer({ directory: directories.readModels }).pipe(
         Layer.provideMerge(processors),
       ),
-      EmbeddedQuarantine.layer({ directory: inData("quarantine") }),
+      EmbeddedQuarantine.layer({ directory: directories.quarantine }),
     )
     const actors = ActorsSingleProcess.layer({
-      directory: inData("index"),
+      directory: directories.index,
       tuning: { passivateAfterMs: Duration.toMillis(settings.passivateAfter) },
     })
     const queries = EngineQueries.layer({ secret, idleAfterMs: Duration.toMillis(settings.idleAfter) })

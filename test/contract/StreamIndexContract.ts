@@ -123,10 +123,13 @@ export const streamIndexContract = (name: string, make: () => StreamIndexHarness
     it("killed at any moment it holds all up to its checkpoint, and a replay from there adds the rest", async () => {
       const scenario = fc.record({
         /** The partition of each event, in log order. */
-        partitions: fc.array(fc.nat({ max: 3 }), { minLength: 1, maxLength: 60 }),
+        partitions: fc.array(fc.nat({ max: 3 }), { minLength: 1, maxLength: 60, size: "max" }),
         /** In what order answers come, and when what is recorded is flushed and the process killed. */
-        steps: fc.array(fc.constantFrom("send", "send", "answer", "answer", "flush"), { maxLength: 150 }),
-        picks: fc.array(fc.nat(), { minLength: 1, maxLength: 50 }),
+        steps: fc.array(fc.constantFrom("send", "send", "answer", "answer", "flush"), {
+          maxLength: 150,
+          size: "max",
+        }),
+        picks: fc.array(fc.nat(), { minLength: 1, maxLength: 50, size: "max" }),
       })
       await fc.assert(
         fc.asyncProperty(scenario, async ({ partitions, steps, picks }) => {
