@@ -232,7 +232,8 @@ export class Exchange implements BodySink {
         path: undefined,
         message,
         event: undefined,
-        size: this.bytes,
+        // A declared length may be any number; this one fits 32 bits.
+        size: Math.min(this.bytes, 0x7fffffff),
       },
     ])
   }

@@ -21,6 +21,11 @@ const remaining = (req: IncomingMessage): number => {
  */
 export const refuseEarly = (req: IncomingMessage, res: ServerResponse, refused: Refused): void => {
   const body = errorBody(refused)
+  if (refused.status === 408) {
+    // The sender is slow: waiting for the rest would only go on holding the connection.
+    sendJson(res, refused.status, body, ["Connection", "close"])
+    return
+  }
   if (remaining(req) <= CHEAP_TO_READ) {
     sendJson(res, refused.status, body, refused.headers)
     req.resume()
