@@ -1,8 +1,13 @@
+import { createRequire } from "node:module"
 import { defineConfig } from "vitest/config"
+
+// The libraries load `graphql` by Node's rules, and Vite would find its other form: two of it can't mix.
+const graphql = createRequire(import.meta.url).resolve("graphql")
 
 const report = process.env.TIDEMARK_TEST_REPORT
 
 export default defineConfig({
+  resolve: { alias: [{ find: /^graphql$/, replacement: graphql }] },
   test: {
     include: ["test/**/*.test.ts"],
     pool: "forks",

@@ -5,7 +5,10 @@ import type { InvalidCursor, QuarantineUnavailable } from "../collect/Quarantine
 import type { QueryError } from "../queries/QueryError.js"
 import type { Context } from "./Context.js"
 
-/** An error that is shown as it is. Every one has a code; `http` is the status when nothing was answered. */
+/**
+ * An error that is shown as it is. Every one has a code. `status` is that of HTTP when nothing was answered,
+ * for clients that accept `application/graphql-response+json`; the older media type says 200.
+ */
 export const shownError = (
   code: string,
   message: string,
@@ -13,7 +16,7 @@ export const shownError = (
   status?: number,
 ): GraphQLError =>
   new GraphQLError(message, {
-    extensions: { code, ...extra, ...(status === undefined ? {} : { http: { status } }) },
+    extensions: { code, ...extra, ...(status === undefined ? {} : { http: { status, spec: true } }) },
   })
 
 export const unauthenticated = (): GraphQLError =>

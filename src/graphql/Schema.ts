@@ -4,4 +4,4 @@ import "./schema/Mutation.js"
 import "./schema/LiveMetrics.js"
 import { builder } from "./Builder.js"
 
-export const schema = builder.toSchema()
+export const schema = builder.toSchema({ sortSchema: false })
