@@ -41,6 +41,7 @@ const randomEvents = (random: Random, count: number): ReadonlyArray<TestEvent> =
 /** A log that gives these events in batches as cut at random, and breaks off now and then. */
 const brokenLog = (events: ReadonlyArray<RecordedEvent>, random: Random): EventLogService => {
   const head = events.at(-1)?.position ?? start
+  let breaks = 3
   const batches = (after: Position): ReadonlyArray<LogBatch | "break"> => {
     const left = events.filter((event) => compare(event.position, after) > 0)
     const cut: Array<LogBatch | "break"> = []
@@ -48,7 +49,10 @@ const brokenLog = (events: ReadonlyArray<RecordedEvent>, random: Random): EventL
       const batch = left.slice(at, at + 1 + random.integer(70))
       at += batch.length
       cut.push({ events: batch, upTo: batch.at(-1)?.position ?? after })
-      if (random.integer(5) === 0) return [...cut, "break"]
+      if (breaks > 0 && random.integer(5) === 0) {
+        breaks--
+        return [...cut, "break"]
+      }
     }
     return cut
   }
