@@ -45,3 +45,59 @@ export const findFault = (value: unknown, path: string, depth = 0): Rejection | 
   }
   return undefined
 }
+
+/** The fields that have a meaning of their own; every other one is a property. */
+const known: ReadonlySet<string> = new Set([
+  "id",
+  "type",
+  "merchantId",
+  "clientId",
+  "timestamp",
+  "amount",
+  "currency",
+  "paymentMethod",
+  "pointsUsed",
+  "pointsEarned",
+  "url",
+  "referrer",
+  "ip",
+  "method",
+  "userAgent",
+  "user",
+  "properties",
+])
+
+/** Declared properties and unknown fields together; the declared ones win. */
+export const parseProperties = (sent: Record<string, unknown>): Properties | Rejection | undefined => {
+  const declared = sent.properties
+  const isMissing = declared === undefined || declared === null
+  if (!isMissing) {
+    if (typeof declared !== "object" || Array.isArray(declared)) {
+      return new Rejection(
+        "INVALID_PROPERTIES",
+        "properties",
+        'properties must be an object, such as {"sku":"A-1"}.',
+      )
+    }
+    const fault = findFault(declared, "properties")
+    if (fault !== undefined) return fault
+  }
+  let all: Record<string, unknown> | undefined
+  for (const name in sent) {
+    if (known.has(name)) continue
+    if (name === "__proto__") {
+      return new Rejection("FORBIDDEN_NAME", undefined, "A field must not be named __proto__.")
+    }
+    if (!isWellFormed(name)) {
+      return new Rejection("INVALID_TEXT", undefined, "Names of fields must be valid Unicode.")
+    }
+    const value = sent[name]
+    const fault = findFault(value, name.slice(0, 64), 1)
+    if (fault !== undefined) return fault
+    all ??= {}
+    all[name] = value
+  }
+  if (all === undefined)
+    return declared === undefined || declared === null ? undefined : (declared as Properties)
+  return declared === undefined || declared === null ? all : { ...all, ...declared }
+}

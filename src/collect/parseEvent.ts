@@ -7,7 +7,7 @@ import { parseCustomer, parseLabel } from "./Customer.js"
 import type { Identity } from "./Identity.js"
 import { parseLocation, referrerHost } from "./Location.js"
 import { parseAmount, parseCurrency, parsePoints } from "./Money.js"
-import { findFault, type Properties } from "./Properties.js"
+import { parseProperties } from "./Properties.js"
 import { ForeignMerchant, Rejection } from "./Rejection.js"
 import { isLonger, isWellFormed } from "./Text.js"
 import { parseTimestamp } from "./Timestamp.js"
@@ -46,7 +46,7 @@ const timestampMessages = {
     "timestamp has no zone, so its instant is not known: end it with Z or an offset, such as +09:00.",
 }
 
-/** The fields of an event as they were sent, and `rest` for those that have no meaning here. */
+/** The fields of an event as they were sent. */
 interface Sent {
   id?: unknown
   type?: unknown
@@ -65,59 +65,6 @@ interface Sent {
   userAgent?: unknown
   user?: unknown
   properties?: unknown
-}
-
-const known: ReadonlySet<string> = new Set<keyof Sent>([
-  "id",
-  "type",
-  "merchantId",
-  "clientId",
-  "timestamp",
-  "amount",
-  "currency",
-  "paymentMethod",
-  "pointsUsed",
-  "pointsEarned",
-  "url",
-  "referrer",
-  "ip",
-  "method",
-  "userAgent",
-  "user",
-  "properties",
-])
-
-/** Declared properties and unknown fields together; the declared ones win. */
-const parseProperties = (sent: Record<string, unknown>): Properties | Rejection | undefined => {
-  const declared = sent.properties
-  if (!isMissing(declared)) {
-    if (typeof declared !== "object" || Array.isArray(declared)) {
-      return new Rejection(
-        "INVALID_PROPERTIES",
-        "properties",
-        'properties must be an object, such as {"sku":"A-1"}.',
-      )
-    }
-    const fault = findFault(declared, "properties")
-    if (fault !== undefined) return fault
-  }
-  let all: Record<string, unknown> | undefined
-  for (const name in sent) {
-    if (known.has(name)) continue
-    if (name === "__proto__") {
-      return new Rejection("FORBIDDEN_NAME", undefined, "A field must not be named __proto__.")
-    }
-    if (!isWellFormed(name)) {
-      return new Rejection("INVALID_TEXT", undefined, "Names of fields must be valid Unicode.")
-    }
-    const value = sent[name]
-    const fault = findFault(value, name.slice(0, 64), 1)
-    if (fault !== undefined) return fault
-    all ??= {}
-    all[name] = value
-  }
-  if (all === undefined) return isMissing(declared) ? undefined : (declared as Properties)
-  return isMissing(declared) ? all : { ...all, ...declared }
 }
 
 const parseMerchant = (sent: Sent, type: string, context: ParseContext): string | Rejection => {
