@@ -49,6 +49,8 @@ export class PartitionHost {
   private closing = false
   private ended = false
   private turn: Turn | undefined
+  /** Events to be decided one at a time, because the log refused a turn that holds one it can't store. */
+  private careful = 0
   private closed: (() => void) | undefined
   /** Why the outcome of the append in flight is not known, while that is so. */
   private unknown: string | undefined
@@ -127,15 +129,17 @@ export class PartitionHost {
     this.clock = Math.max(this.clock, this.services.now())
     const turn = new Turn(this.actors, this.services.index, this.clock)
     this.turn = turn
+    const limit = this.careful > 0 ? 1 : this.services.turnLimit
     let taken = 0
     for (const part of this.queue) {
-      if (turn.events >= this.services.turnLimit) break
-      turn.take(part, this.services.turnLimit - turn.events)
+      if (turn.events >= limit) break
+      turn.take(part, limit - turn.events)
       if (!part.taken) break
       taken++
     }
     this.queue = taken === this.queue.length ? [] : this.queue.slice(taken)
     this.services.counters.turns++
+    this.careful = Math.max(0, this.careful - turn.events)
     const strangers = turn.strangers
     if (strangers.length === 0) {
       this.append(turn)
@@ -176,6 +180,10 @@ export class PartitionHost {
         this.evolve(turn, drafts, outcomes)
         return
       }
+      if (error?.refused === true) {
+        this.refusedBy(turn, error.reason)
+        return
+      }
       const reason = `the event log is unavailable: ${error?.reason ?? "no reason given"}`
       this.unknown = reason
       this.services.counters.unknownOutcomes++
@@ -186,6 +194,25 @@ export class PartitionHost {
         backoff,
       )
     })
+  }
+
+  /**
+   * The log can't store something in this turn, and stored nothing. One event alone is turned down for
+   * good; of several, each gets a turn of its own, so that the others are not lost with it.
+   */
+  private refusedBy(turn: Turn, reason: string): void {
+    if (this.ticket !== undefined) this.services.index.end(this.ticket)
+    this.ticket = undefined
+    this.unknown = undefined
+    for (const actor of turn.touched) this.actors.forget(actor)
+    if (turn.events > 1) this.careful = turn.events
+    else
+      turn.turnDown({
+        _tag: "Refused",
+        code: "NOT_STORABLE",
+        message: `The event can't be stored: ${reason}`,
+      })
+    this.complete(turn)
   }
 
   private evolve(turn: Turn, drafts: ReadonlyArray<Draft>, outcomes: ReadonlyArray<AppendOutcome>): void {
@@ -269,7 +296,7 @@ export class PartitionHost {
       // Fully taken and yet not settled: what it waited for was not stored.
       const waits = part._tag === "Merchant" || part.results.indexOf(undefined) < part.next
       if (!waits) continue
-      if (++part.attempts > ATTEMPTS) {
+      if (this.careful === 0 && ++part.attempts > ATTEMPTS) {
         this.refuse(part, "another owner keeps writing to the same streams; send again")
         gaveUp = true
         continue

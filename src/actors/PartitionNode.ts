@@ -47,6 +47,11 @@ const describe = (cause: Cause.Cause<{ readonly reason?: string }>): string => {
   return typeof reason === "string" ? reason : String(failure)
 }
 
+const unavailable = (cause: Cause.Cause<LogUnavailable>): LogUnavailable => {
+  const failure = Cause.failureOption(cause)
+  return failure._tag === "Some" ? failure.value : new LogUnavailable({ reason: describe(cause) })
+}
+
 export const make = (index: StreamIndex, tuning: Tuning) =>
   Effect.gen(function* () {
     const log = yield* EventLog
@@ -56,14 +61,17 @@ export const make = (index: StreamIndex, tuning: Tuning) =>
 
     yield* recover(index, log)
 
-    const appends = new Coalescer<Append, AppendOutcome, LogUnavailable>((items, done) => {
-      run(log.append(items), {
-        onExit: Exit.match({
-          onSuccess: (outcomes) => done(outcomes, undefined),
-          onFailure: (cause) => done(undefined, new LogUnavailable({ reason: describe(cause) })),
-        }),
-      })
-    })
+    const appends = new Coalescer<Append, AppendOutcome, LogUnavailable>(
+      (items, done) => {
+        run(log.append(items), {
+          onExit: Exit.match({
+            onSuccess: (outcomes) => done(outcomes, undefined),
+            onFailure: (cause) => done(undefined, unavailable(cause)),
+          }),
+        })
+      },
+      (error) => error.refused === true,
+    )
     const ensures = new Coalescer<string, Buffer | undefined, KeyStoreUnavailable>((items, done) => {
       run(keys.ensure(items), {
         onExit: Exit.match({

@@ -30,8 +30,9 @@ export const defaults: Tuning = {
   maxLiveActors: 200_000,
   merchantEvents: 20_000,
   merchantBytes: 16 << 20,
-  nodeEvents: 200_000,
-  nodeBytes: 128 << 20,
+  // Less than the embedded log lets wait, so that overload is said here, before an outcome gets lost there.
+  nodeEvents: 80_000,
+  nodeBytes: 48 << 20,
   turnEvents: 1_000,
   drainMs: 5_000,
   now: Date.now,

@@ -40,6 +40,8 @@ const noClient: RecordedAs = {
   message: "A request needs the client that made it.",
 }
 
+const messageOf = (as: RecordedAs): string => (as._tag === "Refused" ? as.message : as._tag)
+
 const draftOf = (actor: LiveActor): Draft => ({
   actor,
   events: [],
@@ -131,6 +133,16 @@ export class Turn {
       actor.next += events.length
       return { stream: actor.stream, expectedRevision, events }
     })
+  }
+
+  /** Settles what still waits for this turn. */
+  turnDown(as: RecordedAs): void {
+    for (const { parts, indexes } of this.drafts()) {
+      parts.forEach((part, at) => {
+        if (part._tag === "Record") part.settle(indexes[at] ?? 0, as)
+        else part.answer({ _tag: "Unavailable", reason: messageOf(as), retryAfterSeconds: 1 })
+      })
+    }
   }
 
   private business(part: RecordPart, index: number, incoming: Incoming): void {

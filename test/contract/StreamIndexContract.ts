@@ -199,7 +199,7 @@ export const streamIndexContract = (name: string, make: () => StreamIndexHarness
           }
           await after.close()
         }),
-        { numRuns: 25 },
+        { numRuns: 25, endOnFailure: true },
       )
     })
   })

@@ -1,12 +1,22 @@
-import { mkdtempSync, readFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect } from "effect"
-import { expect, it } from "vitest"
+import { afterAll, expect, it } from "vitest"
 import * as EmbeddedKeyStore from "../../src/keystore/embedded/EmbeddedKeyStore.js"
 import { keyStoreContract } from "./KeyStoreContract.js"
 
-const temporary = () => mkdtempSync(join(tmpdir(), "tidemark-keys-"))
+const made: Array<string> = []
+
+afterAll(() => {
+  for (const directory of made) rmSync(directory, { recursive: true, force: true })
+})
+
+const temporary = () => {
+  const directory = mkdtempSync(join(tmpdir(), "tidemark-keys-"))
+  made.push(directory)
+  return directory
+}
 
 keyStoreContract("embedded", () => {
   const directory = temporary()

@@ -1,7 +1,8 @@
-import { mkdtempSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Context, Effect, Exit, Layer, Logger, LogLevel, Scope, Stream } from "effect"
+import { afterAll } from "vitest"
 import { Actors, type ActorsService } from "../../../src/actors/Actors.js"
 import * as ActorsSingleProcess from "../../../src/actors/cluster/ActorsSingleProcess.js"
 import {
@@ -20,7 +21,17 @@ import { openEmbeddedLog } from "../../../src/eventlog/embedded/EmbeddedLog.js"
 import * as EmbeddedKeyStore from "../../../src/keystore/embedded/EmbeddedKeyStore.js"
 import { KeyStore, type KeyStoreService } from "../../../src/keystore/KeyStore.js"
 
-export const temporary = (): string => mkdtempSync(join(tmpdir(), "tidemark-actors-"))
+const made: Array<string> = []
+
+afterAll(() => {
+  for (const directory of made) rmSync(directory, { recursive: true, force: true })
+})
+
+export const temporary = (): string => {
+  const directory = mkdtempSync(join(tmpdir(), "tidemark-actors-"))
+  made.push(directory)
+  return directory
+}
 
 export const admin: Origin = { source: "api", key: "admin", mayCreateMerchants: true }
 export const merchantKey: Origin = { source: "api", key: "m", mayCreateMerchants: false }

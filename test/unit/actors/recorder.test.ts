@@ -310,6 +310,26 @@ describe("failures of the log", () => {
     await running.close()
   })
 
+  it("an event that the log can't store is turned down alone", async () => {
+    const running = await start(temporary())
+    const poison = event("m-1", "poison", { properties: { big: 1n } })
+    const results = await Promise.all([
+      running.record([...batch("m-1", 5, "a"), poison, ...batch("m-1", 5, "b")]),
+      running.record([event("m-1", "c", { clientId: "c" })]),
+      running.record(batch("m-2", 5)),
+      running.record([poison]),
+    ])
+    expect(results.map(tags)).toEqual([
+      [...Array(5).fill("Accepted"), "Refused", ...Array(5).fill("Accepted")],
+      ["Accepted"],
+      Array(5).fill("Accepted"),
+      ["Refused"],
+    ])
+    expect(tags(await running.record([poison, event("m-1", "d")]))).toEqual(["Refused", "Accepted"])
+    expect(business(await running.all())).toHaveLength(17)
+    await running.close()
+  })
+
   it("a stalled log makes senders wait or be told Busy; every answer comes once", async () => {
     let release: () => void = () => {}
     const gate = new Promise<void>((resolve) => {
