@@ -15,6 +15,10 @@ export interface EmbeddedLogOptions {
   readonly checkpointPages?: number
   /** A log of at most so many events has its structure checked when it is opened. */
   readonly checkOnOpenEvents?: number
+  /** Messages to the writer at a time. More keep it busier, fewer gather more appends into one sync. */
+  readonly messagesUnderWay?: number
+  /** Size that the main file may reach, in pages of 4 KiB; beyond it the disk counts as full. 0: no bound. */
+  readonly maxPages?: number
 }
 
 export type Tuning = Required<EmbeddedLogOptions>
@@ -26,7 +30,9 @@ export const tuningOf = (options: EmbeddedLogOptions): Tuning => ({
   waitingChars: 64 * 1024 * 1024,
   liveEvents: 20_000,
   liveChars: 16 * 1024 * 1024,
-  checkpointPages: 25_000,
+  checkpointPages: 5_000,
   checkOnOpenEvents: 20_000,
+  messagesUnderWay: 1,
+  maxPages: 0,
   ...options,
 })

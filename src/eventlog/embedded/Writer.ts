@@ -53,6 +53,7 @@ export class Writer {
       this.#db = db
       closers.push(() => db.close())
       prepareDatabase(db)
+      if (tuning.maxPages > 0) db.exec(`PRAGMA max_page_count = ${Math.floor(tuning.maxPages)}`)
       this.logId = checkMeta(db, files.database)
       this.#head =
         (db.prepare("SELECT max(sequence) AS head FROM events").get() as { head: number | null }).head ?? 0

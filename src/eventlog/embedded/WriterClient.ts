@@ -7,8 +7,6 @@ import type { Tuning } from "./Options.js"
 import { type AppendResult, Outgoing } from "./Outgoing.js"
 import type { AppendedMessage, FromWriter, ToWriter } from "./Protocol.js"
 
-/** Messages under way: one that is being committed and one that waits, so that the writer never does. */
-const MESSAGES_UNDER_WAY = 2
 const SWEEP_MS = 250
 
 const unknown = "the outcome is not known: repeat the append unchanged"
@@ -120,7 +118,7 @@ export class WriterClient {
     this.#scheduled = true
     setImmediate(() => {
       this.#scheduled = false
-      this.#flush(MESSAGES_UNDER_WAY)
+      this.#flush(this.tuning.messagesUnderWay)
     })
   }
 
@@ -164,7 +162,7 @@ export class WriterClient {
     this.#underWay.delete(id)
     this.#waitingEvents -= outgoing.eventCount
     this.#waitingChars -= outgoing.chars
-    this.#flush(MESSAGES_UNDER_WAY)
+    this.#flush(this.tuning.messagesUnderWay)
     return outgoing
   }
 
