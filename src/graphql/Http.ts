@@ -71,7 +71,7 @@ const drained = (res: ServerResponse): Promise<void> =>
  */
 export const writeResponse = async (response: Response, res: ServerResponse): Promise<void> => {
   const headers = Object.fromEntries(response.headers.entries())
-  const streams = headers["content-type"]?.startsWith("text/event-stream") === true
+  const streams = response.headers.get("content-type")?.startsWith("text/event-stream") === true
   if (!streams || response.body === null) {
     const text = await response.text()
     res.writeHead(response.status, { ...headers, "content-length": Buffer.byteLength(text) })

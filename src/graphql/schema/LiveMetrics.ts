@@ -28,16 +28,32 @@ const LiveMetrics = builder.objectRef<LiveData>("LiveMetrics").implement({
   }),
 })
 
-/** Ends with an error once the key is not valid any more. */
-async function* whileAllowed(
+/**
+ * Ends with an error once the key is not valid any more. Not an async generator: its `return` would wait
+ * for the message that `next` waits for.
+ */
+const whileAllowed = (
   source: AsyncIterableIterator<LiveData>,
   { services, authorization, principal }: Context,
-): AsyncGenerator<LiveData> {
-  for await (const live of source) {
-    const now = await services.access.principal(authorization)
-    if (now?._tag !== principal._tag || now.keyId !== principal.keyId) throw unauthenticated()
-    yield live
+): AsyncIterableIterator<LiveData> => {
+  const end = async (): Promise<IteratorResult<LiveData>> => {
+    await source.return?.()
+    return { done: true, value: undefined }
   }
+  const guarded: AsyncIterableIterator<LiveData> = {
+    next: async () => {
+      const result = await source.next()
+      if (result.done === true) return result
+      const now = await services.access.principal(authorization)
+      if (now?._tag === principal._tag && now.keyId === principal.keyId) return result
+      await end()
+      throw unauthenticated()
+    },
+    return: end,
+    throw: end,
+    [Symbol.asyncIterator]: () => guarded,
+  }
+  return guarded
 }
 
 builder.subscriptionType({

@@ -59,12 +59,13 @@ export class ActiveClients {
     if (later) this.merge(clientKey, later)
   }
 
-  /** What a scan of the documents found, whatever events came meanwhile. */
-  fill(docs: Iterable<ClientDoc>): void {
-    for (const doc of docs) {
-      const known = this.active.get(doc.clientKey)
-      if (known !== undefined && known.seenAt >= doc.lastSeenAt) continue
-      this.active.set(doc.clientKey, { seenAt: doc.lastSeenAt, recordedAt: doc.lastRecordedAt })
+  /** What a scan of all documents found, whatever events came meanwhile. */
+  fill(docs: Iterable<ClientDoc>, now: number): void {
+    for (const { clientKey, lastSeenAt: seenAt, lastRecordedAt: recordedAt } of docs) {
+      const known = this.active.get(clientKey)
+      if (known !== undefined && known.seenAt > seenAt) continue
+      if (now - recordedAt < this.silenceMs) this.active.set(clientKey, { seenAt, recordedAt })
+      else if (known !== undefined) this.active.delete(clientKey)
     }
     this.order()
   }

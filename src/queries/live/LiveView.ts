@@ -288,7 +288,7 @@ export class LiveView {
         const answer = yield* readModels.query(build.id, partitionOf(this.merchant.id), [scan])
         const rows = answer.rows[0] ?? []
         const docs = rows.flatMap((row) => decodeClient(row.key, row.doc) ?? [])
-        active.fill(docs.filter((doc) => now() - doc.lastRecordedAt < active.silenceMs))
+        active.fill(docs, now())
         const last = rows.at(-1)
         if (last === undefined || rows.length < SCAN_CHUNK) return
         after = last.key.slice(this.merchant.id.length + 1)
