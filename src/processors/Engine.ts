@@ -22,6 +22,9 @@ const retry = Schedule.exponential("200 millis").pipe(
   Schedule.resetAfter("1 minute"),
 )
 
+/** Under load a build is never at the head; so far behind it is level. */
+const LEVEL_MS = 1_000
+
 /** A rate that nobody has renewed for this long is over. */
 const RATE_LASTS_MS = 5_000
 
@@ -61,7 +64,8 @@ export const runEngine = (
       let waiting = planned.replaces
       return Effect.gen(function* () {
         if (waiting === undefined) return
-        if (compare(fold.committed, yield* log.head) < 0) return
+        const behind = Date.now() - (fold.lastRecordedAt ?? 0)
+        if (behind > LEVEL_MS && compare(fold.committed, yield* log.head) < 0) return
         yield* readModels.saveBuild({ ...planned.build, state: "SERVING" })
         yield* readModels.dropBuild(waiting.id)
         yield* Ref.update(latest, (all) => new Map([...all].filter(([id]) => id !== planned.replaces?.id)))
