@@ -23,7 +23,7 @@ export const runVerify = (
 ): Effect.Effect<VerifyReport, CannotVerify> =>
   Effect.scoped(
     Effect.gen(function* () {
-      for (const directory of Object.values(directories)) {
+      for (const directory of [directories.log, directories.readModels]) {
         if (!existsSync(directory))
           return yield* new CannotVerify({ reason: `there is no directory ${directory}` })
       }
