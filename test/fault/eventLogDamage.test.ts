@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto"
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { LogDamaged } from "../../src/eventlog/EventLog.js"
+import { openEmbeddedLogReader } from "../../src/eventlog/embedded/EmbeddedLogReader.js"
 import { filesOf } from "../../src/eventlog/embedded/Files.js"
 import {
   type Content,
@@ -150,6 +152,23 @@ describe("damage is reported with its place, never skipped", () => {
       writeFileSync(filesOf(damaged).database, bytes)
       expect(verdictOn(damaged, log.streams, whole), `page at ${page}`).not.toBe("harmless")
     }
+  })
+
+  it("a reader without a writer reports it too, having changed nothing", async () => {
+    const log = killedLog(12)
+    const reading = () =>
+      Effect.runPromise(
+        Effect.either(
+          Effect.scoped(
+            Effect.flatMap(openEmbeddedLogReader({ directory: log.directory }), (reader) => reader.head),
+          ),
+        ),
+      )
+    expect(await reading()).toMatchObject({ _tag: "Right", right: String(log.history.at(-1)!.head) })
+    flip(filesOf(log.directory).wal, 32 + 3 * FRAME + 700, 1)
+    const before = bytesOf(log.directory)
+    expect(await reading()).toMatchObject({ _tag: "Left", left: { _tag: "LogDamaged" } })
+    expect(bytesOf(log.directory)).toEqual(before)
   })
 
   it("the frame that is damaged is the one that is named", () => {

@@ -80,6 +80,8 @@ describe("accepted means durable", () => {
     const calls = "trace=fsync,fdatasync,read,recvfrom,write,writev,sendto,sendmsg"
     const tidemark = new TidemarkProcess(dataDir, {}, [
       "strace",
+      // The tracer as a grandchild, so that signals reach Tidemark itself.
+      "-D",
       "-f",
       "-ttt",
       "-y",
