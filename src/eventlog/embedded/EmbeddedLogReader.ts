@@ -1,7 +1,12 @@
+import { existsSync } from "node:fs"
 import type { MessagePort } from "node:worker_threads"
 import { Effect, Layer, type Scope } from "effect"
 import { EventLog, type EventLogService, type LogError, LogUnavailable } from "../EventLog.js"
 import { openFeed, openReader } from "./EmbeddedLog.js"
+import { failureOf } from "./Failure.js"
+import { filesOf } from "./Files.js"
+import { tryLock } from "./Lock.js"
+import { inspect } from "./Opening.js"
 import { type EmbeddedLogOptions, tuningOf } from "./Options.js"
 import { readingOf } from "./Reading.js"
 
@@ -19,6 +24,10 @@ export const openEmbeddedLogReader = (
   options: ReaderOptions,
 ): Effect.Effect<EmbeddedLogReader, LogError, Scope.Scope> =>
   Effect.gen(function* () {
+    if (options.feed === undefined) {
+      const warning = yield* inspectUnlessWritten(options)
+      if (warning !== undefined) yield* Effect.logWarning(warning)
+    }
     const reader = yield* openReader(options.directory)
     const feed = options.feed === undefined ? undefined : yield* openFeed(options.feed)
     return {
@@ -32,6 +41,26 @@ export const openEmbeddedLogReader = (
         ),
       logId: reader.logId,
     }
+  })
+
+/**
+ * While a writer runs it has looked at the files, and they change. Otherwise nobody has: a damaged
+ * write-ahead log would only seem shorter.
+ */
+const inspectUnlessWritten = (options: EmbeddedLogOptions): Effect.Effect<string | undefined, LogError> =>
+  Effect.try({
+    try: () => {
+      const files = filesOf(options.directory)
+      if (!existsSync(files.lock)) return undefined
+      const lock = tryLock(files.lock, options.directory)
+      if (lock === undefined) return undefined
+      try {
+        return inspect(files, tuningOf(options).checkOnOpenEvents)
+      } finally {
+        lock.release()
+      }
+    },
+    catch: (cause) => failureOf(cause, options.directory),
   })
 
 export const EmbeddedLogReader = {
