@@ -9,6 +9,7 @@ import { Processors, type Progress } from "../processors/Processors.js"
 import * as ProcessorsInProcess from "../processors/ProcessorsInProcess.js"
 import { projections } from "../projections/index.js"
 import * as EmbeddedReadModels from "../readmodels/embedded/EmbeddedReadModels.js"
+import { yieldToRequests } from "../threads/yieldToRequests.js"
 
 export interface ProcessorsThreadData {
   readonly logDirectory: string
@@ -23,6 +24,7 @@ export type ProcessorsMessage =
   | { readonly _tag: "Failed"; readonly reason: string }
   | { readonly _tag: "Stopped" }
 
+yieldToRequests()
 const port = parentPort
 if (port === null) throw new Error("processorsThread has to be started as a thread")
 const data = workerData as ProcessorsThreadData
