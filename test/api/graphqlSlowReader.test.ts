@@ -15,7 +15,10 @@ const endless = () => {
     next: () => {
       taken++
       const value = { merchantId: "x".repeat(MESSAGE), position: String(taken) }
-      return Promise.resolve(ended ? { done: true, value: undefined } : { done: false, value })
+      // A turn of the event loop for each, as whatever makes numbers takes one.
+      return new Promise((resolve) =>
+        setImmediate(() => resolve(ended ? { done: true, value: undefined } : { done: false, value })),
+      )
     },
     return: () => {
       ended = true
