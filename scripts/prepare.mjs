@@ -39,7 +39,9 @@ export const install = () => {
   const installed = modified(join(root, "node_modules", ".package-lock.json"))
   if (installed > 0 && installed >= modified(join(root, "package-lock.json"))) return
   console.error("Installing the packages that Tidemark needs …")
-  const args = ["ci", "--include=dev", "--no-audit", "--no-fund"]
+  // Not `npm ci`: it refuses a lock file that lacks optional packages of other platforms, and not every
+  // registry has all of those. This installs what the lock file says as well, and leaves it as it is.
+  const args = ["install", "--no-save", "--include=dev", "--no-audit", "--no-fund"]
   must("Installing", npm ? run(process.execPath, [npm, ...args]) : run("npm", args))
 }
 
