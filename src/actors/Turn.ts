@@ -186,6 +186,8 @@ export class Turn {
     let order: LiveActor = client
     if (merchantId !== SYSTEM) {
       const merchant = this.actors.merchant(merchantId)
+      // It keeps the order of this turn's events, and has to forget it when the turn ends.
+      this.touch(merchant)
       const decision = Merchant.decide(
         merchant.nextState,
         { _tag: "Visit", merchantId, mayCreate: part.origin.mayCreateMerchants },

@@ -92,6 +92,16 @@ describe("counted once", () => {
 })
 
 describe("order", () => {
+  it("a client's requests can come one by one, with nothing else of their merchant between them", async () => {
+    const running = await start(temporary())
+    for (const id of ["a", "b", "c", "d"]) {
+      const sent = [event("m-1", id, { type: "request", clientId: "c" })]
+      expect(tags(await running.record(sent)), id).toEqual(["Accepted"])
+    }
+    expect(business(await running.all()).map(({ event }) => event.data.id)).toEqual(["a", "b", "c", "d"])
+    await running.close()
+  })
+
   it("is kept per merchant within a request, across its own stream and its clients'", async () => {
     const running = await start(temporary())
     const sent = Array.from({ length: 200 }, (_, index) =>
