@@ -1,4 +1,5 @@
 import { mkdirSync } from "node:fs"
+import { setTimeout as pause } from "node:timers/promises"
 import { ClassicLevel } from "classic-level"
 import { Data, Effect } from "effect"
 import { uuidToBytes } from "../../domain/Ids.js"
@@ -7,6 +8,7 @@ import type { Position } from "../../domain/Position.js"
 import type { Merchant } from "../Merchant.js"
 import type { Mark, Stored, StreamEntry, StreamIndex, Ticket } from "../StreamIndex.js"
 import { IndexHead } from "./IndexHead.js"
+import { SeenFilter } from "./SeenFilter.js"
 
 export class IndexUnavailable extends Data.TaggedError("IndexUnavailable")<{
   readonly directory: string
@@ -25,6 +27,8 @@ export interface LevelStreamIndexOptions {
   readonly flushAfterMs?: number
   /** Ids in memory beyond which there is no room. */
   readonly limit?: number
+  /** Memory of the filter that answers for ids and streams that were never seen, in bytes. */
+  readonly filterBytes?: number
   readonly warn?: (message: string) => void
 }
 
@@ -40,8 +44,13 @@ class Layer {
 // byte of a UUID has its highest bit set.
 const streamKey = (stream: string): Buffer => Buffer.from(stream, "latin1")
 const merchantKey = (stream: string): Buffer => Buffer.from(`=${stream}`, "latin1")
+const isId = (key: Buffer): boolean => key.length === 16 && (key[8] ?? 0) >= 0x80
 const HEAD = Buffer.from("head", "latin1")
 const EMPTY = Buffer.alloc(0)
+
+/** Keys that one step of filling the filter reads, and the pause after it: a tenth of a processor. */
+const FILL_KEYS = 2_000
+const FILL_PAUSE_MS = 10
 
 const bytes = { keyEncoding: "buffer", valueEncoding: "buffer" } as const
 
@@ -53,6 +62,9 @@ export class LevelStreamIndex implements StreamIndex {
   private timer: NodeJS.Timeout | undefined
   private waiting: Array<() => void> = []
   private closed = false
+  private seen: SeenFilter
+  /** The filter holds all that is on disk, too. */
+  private filled = false
 
   private readonly flushAt: number
   private readonly flushAfterMs: number
@@ -65,6 +77,7 @@ export class LevelStreamIndex implements StreamIndex {
     this.flushAt = options.flushAt ?? 4_096
     this.flushAfterMs = options.flushAfterMs ?? 100
     this.limit = options.limit ?? 100_000
+    this.seen = new SeenFilter(options.filterBytes)
   }
 
   static async open(options: LevelStreamIndexOptions): Promise<LevelStreamIndex> {
@@ -79,11 +92,15 @@ export class LevelStreamIndex implements StreamIndex {
     })
     await db.open()
     const index = new LevelStreamIndex(db, options)
-    index.head = IndexHead.decode(db.getSync(HEAD)?.toString("utf8"))
+    const head = db.getSync(HEAD)?.toString("utf8")
+    index.head = IndexHead.decode(head)
+    if (head === undefined) index.filled = true
+    else void index.fill(index.seen)
     return index
   }
 
   find(stream: string): StreamEntry | undefined {
+    if (this.isNew(stream)) return undefined
     const recent = this.now.streams.get(stream) ?? this.writing?.streams.get(stream)
     if (recent !== undefined) return recent
     const revision = this.db.getSync(streamKey(stream))
@@ -99,10 +116,45 @@ export class LevelStreamIndex implements StreamIndex {
 
   has(eventId: string): boolean {
     return (
-      this.now.ids.has(eventId) ||
-      this.writing?.ids.has(eventId) === true ||
-      this.db.getSync(uuidToBytes(eventId)) !== undefined
+      !this.isNew(eventId) &&
+      (this.now.ids.has(eventId) ||
+        this.writing?.ids.has(eventId) === true ||
+        this.db.getSync(uuidToBytes(eventId)) !== undefined)
     )
+  }
+
+  /** The filter has read all that is on disk. */
+  get knowsAll(): boolean {
+    return this.filled
+  }
+
+  /** True only for what was never recorded. Most ids and clients are new, and need no look at the disk. */
+  private isNew(key: string): boolean {
+    return this.filled && !this.seen.mayHold(key)
+  }
+
+  /** Adds what was on disk when the index was opened; what is recorded meanwhile adds itself. */
+  private async fill(seen: SeenFilter): Promise<void> {
+    const keys = this.db.keys()
+    const goesOn = () => !this.closed && this.seen === seen && !seen.gaveUp
+    try {
+      while (goesOn()) {
+        const some = await keys.nextv(FILL_KEYS)
+        for (const key of some) seen.add(isId(key) ? key.toString("hex") : key.toString("latin1"))
+        if (some.length === 0) {
+          if (goesOn()) this.filled = true
+          break
+        }
+        await pause(FILL_PAUSE_MS, undefined, { ref: false })
+      }
+    } catch (error) {
+      // Without the filter every look-up goes to the disk, which is slower and as right.
+      if (!this.closed) {
+        this.options.warn?.(`the actors' index could not be read through: ${String(error)}`)
+      }
+    } finally {
+      await keys.close().catch(() => {})
+    }
   }
 
   clock = (partition: Partition): number => this.head.clock(partition)
@@ -123,7 +175,11 @@ export class LevelStreamIndex implements StreamIndex {
 
   record(stored: Stored): void {
     const { stream, revision, recordedAt } = stored
-    for (const id of stored.eventIds) this.now.ids.add(id)
+    for (const id of stored.eventIds) {
+      this.now.ids.add(id)
+      this.seen.add(id)
+    }
+    if (!this.seen.mayHold(stream)) this.seen.add(stream)
     if (stored.merchantChanged === true) this.now.changed.add(stream)
     this.now.streams.set(
       stream,
@@ -152,6 +208,8 @@ export class LevelStreamIndex implements StreamIndex {
     await this.db.clear()
     this.head = new IndexHead()
     this.now = new Layer()
+    this.seen = new SeenFilter(this.options.filterBytes)
+    this.filled = true
   }
 
   async close(): Promise<void> {
