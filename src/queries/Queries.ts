@@ -75,7 +75,7 @@ export const makeQueries = (options: QueriesOptions) =>
     const freshness = makeFreshness(readModels, tail, board, now)
     const catchUp = makeCatchUp(freshness, tail, board)
     const profiles = makeProfiles(keys, now)
-    const buckets = makeMerchantBuckets(freshness, makeZones(readModels, freshness, now))
+    const buckets = makeMerchantBuckets(freshness, makeZones(readModels, freshness))
     const metrics = makeMetricQueries(buckets)
     const merchants = makeMerchantQueries(readModels, freshness, catchUp)
     const clients = makeClientQueries({

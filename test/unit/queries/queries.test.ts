@@ -201,6 +201,23 @@ describe("a merchant's zone", () => {
     expect(hours.points.filter(({ value }) => value > 0)).toHaveLength(4)
   })
 
+  it("counts what was recorded before the zone was changed, even when asked a moment before", async () => {
+    const range = { from: at("2026-04-01T00:00:00Z"), to: at("2026-06-01T00:00:00Z") }
+    await world.ask('mutation { createMerchant(input: { id: "moving" }) { userErrors { code } } }')
+    const counted = async (atLeast?: string) =>
+      (await run(world.queries.totals(await merchant("moving"), { range, atLeast }))).values[0]?.value
+    expect(await counted()).toBe(0)
+    for (const timezone of ["Asia/Kolkata", "Europe/Berlin", "America/Lima"]) {
+      const position = await world.send({ merchantId: "moving", at: at("2026-05-01T20:00:00Z") })
+      const before = await counted(position)
+      await world.ask(
+        `mutation { updateMerchant(input: { id: "moving", timezone: "${timezone}" }) { userErrors { code } } }`,
+      )
+      expect(await counted(position)).toBe(before)
+    }
+    expect(await counted()).toBe(3)
+  })
+
   it("still counts what was recorded before the zone was changed", async () => {
     const first = await world.send({ merchantId: "moved", at: at("2026-05-01T20:00:00Z") })
     const range = { from: at("2026-04-01T00:00:00Z"), to: at("2026-06-01T00:00:00Z") }
