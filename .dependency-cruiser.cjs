@@ -11,7 +11,18 @@ const below = {
   accounts: ["domain", "eventlog", "readmodels", "processors", "projections"],
   queries: ["domain", "eventlog", "readmodels", "keystore", "processors", "projections"],
   collect: ["domain", "eventlog", "actors", "accounts"],
-  graphql: ["domain", "eventlog", "actors", "accounts", "queries", "collect", "processors", "projections", "readmodels", "keystore"],
+  graphql: [
+    "domain",
+    "eventlog",
+    "actors",
+    "accounts",
+    "queries",
+    "collect",
+    "processors",
+    "projections",
+    "readmodels",
+    "keystore",
+  ],
 }
 
 module.exports = {
@@ -47,6 +58,10 @@ module.exports = {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.json" },
     doNotFollow: { path: "node_modules" },
-    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "node", "default"], extensions: [".ts", ".js", ".mjs"] },
+    enhancedResolveOptions: {
+      exportsFields: ["exports"],
+      conditionNames: ["import", "node", "default"],
+      extensions: [".ts", ".js", ".mjs"],
+    },
   },
 }

@@ -102,9 +102,10 @@ const eventsReceived = async (): Promise<number> => {
 
 describe(`liveMetrics while ${EVENTS_PER_SECOND} events/s flow`, () => {
   it("counts an accepted event within 2 seconds", { timeout: 60_000 + SENDS * 5_000 }, async () => {
+    const before = await eventsReceived()
+    await until("the load flows", 30_000, async () => (await eventsReceived()) - before > EVENTS_PER_SECOND)
     const start = await eventsReceived()
     const since = performance.now()
-    await until("the load flows", 30_000, async () => (await eventsReceived()) - start > EVENTS_PER_SECOND)
     const watching = watch()
     await until("the first message", 2_000, () => watching.messages.length > 0)
     const latencies: Array<number> = []
@@ -127,7 +128,7 @@ describe(`liveMetrics while ${EVENTS_PER_SECOND} events/s flow`, () => {
       `counted after ${Math.round(latencies[Math.floor(latencies.length / 2)]!)} ms (median), ` +
         `${Math.round(latencies.at(-1)!)} ms (slowest of ${SENDS}), at ${Math.round(rate)} events/s`,
     )
-    expect(rate).toBeGreaterThan(EVENTS_PER_SECOND * 0.8)
+    expect(rate).toBeGreaterThan(EVENTS_PER_SECOND * 0.95)
   })
 
   it("after a lost connection, the next `today` counts every event up to its position", {
