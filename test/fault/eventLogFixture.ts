@@ -62,7 +62,8 @@ export const message = (stream: string, expected: number, count: number, text = 
   events: Array.from({ length: count }, (_, i) =>
     JSON.stringify({ v: 1, type: "pageview", at: i, data: { id: String(i), merchantId: "m", path: text } }),
   ),
-  metadata: Array.from({ length: count }, () => JSON.stringify({ recordedAt: 1, source: "test", key: "k" })),
+  about: Array.from({ length: count }, () => 0),
+  metadata: [JSON.stringify({ recordedAt: 1, source: "test", key: "k" })],
 })
 
 export const writerOn = (directory: string): Writer => new Writer(tuningOf({ directory }))

@@ -1,5 +1,5 @@
 import type { MessagePort } from "node:worker_threads"
-import type { RecordedEvent } from "../../domain/Event.js"
+import type { Metadata, RecordedEvent } from "../../domain/Event.js"
 import { fromNumber } from "../../domain/Position.js"
 import type { EventsMessage, FromFeed, ToFeed } from "./Protocol.js"
 
@@ -9,6 +9,7 @@ export class LiveBatch {
   readonly last: number
   readonly chars: number
   readonly #parsed: Array<RecordedEvent | undefined>
+  readonly #metadata: Array<Metadata> = []
 
   constructor(private readonly message: EventsMessage) {
     this.first = message.first
@@ -18,24 +19,30 @@ export class LiveBatch {
   }
 
   streamOf(sequence: number): string {
-    return this.message.streams[sequence - this.first] as string
+    const { streams, of } = this.message
+    return streams[of[sequence - this.first] as number] as string
   }
 
   event(sequence: number): RecordedEvent {
     const i = sequence - this.first
     const known = this.#parsed[i]
     if (known !== undefined) return known
-    const { streams, revisions, ids, events, metadata } = this.message
+    const { streams, of, revisions, ids, events, about } = this.message
     const event: RecordedEvent = {
       eventId: ids[i] as string,
       event: JSON.parse(events[i] as string),
-      metadata: JSON.parse(metadata[i] as string),
-      stream: streams[i] as string,
+      metadata: this.#metadataOf(about[i] as number),
+      stream: streams[of[i] as number] as string,
       revision: revisions[i] as number,
       position: fromNumber(sequence),
     }
     this.#parsed[i] = event
     return event
+  }
+
+  #metadataOf(which: number): Metadata {
+    this.#metadata[which] ??= JSON.parse(this.message.metadata[which] as string) as Metadata
+    return this.#metadata[which]
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Metadata } from "../../domain/Event.js"
 import { type Append, type AppendOutcome, LogUnavailable } from "../EventLog.js"
 import type { AppendMessage } from "./Protocol.js"
 
@@ -38,6 +39,8 @@ export class Outgoing {
   readonly message: AppendMessage
   readonly calls: Array<Call> = []
   chars = 0
+  /** The metadata that was written last: mostly the next event has the same. */
+  #written: Metadata | undefined
 
   constructor(id: number) {
     this.message = {
@@ -48,6 +51,7 @@ export class Outgoing {
       counts: [],
       ids: [],
       events: [],
+      about: [],
       metadata: [],
     }
   }
@@ -63,20 +67,27 @@ export class Outgoing {
     done: (result: AppendResult) => void,
   ): LogUnavailable | undefined {
     const { message } = this
-    const [streams, events, chars] = [message.streams.length, message.ids.length, this.chars]
+    const [streams, events, texts, chars] = [
+      message.streams.length,
+      message.ids.length,
+      message.metadata.length,
+      this.chars,
+    ]
     const refusal = this.#write(appends)
     if (refusal === undefined) {
       this.calls.push(new Call(appends, deadline, done))
       return undefined
     }
     for (const column of [message.streams, message.expected, message.counts]) column.length = streams
-    for (const column of [message.ids, message.events, message.metadata]) column.length = events
+    for (const column of [message.ids, message.events, message.about]) column.length = events
+    message.metadata.length = texts
+    this.#written = undefined
     this.chars = chars
     return refusal
   }
 
   #write(appends: ReadonlyArray<Append>): LogUnavailable | undefined {
-    const { streams, expected, counts, ids, events, metadata } = this.message
+    const { streams, expected, counts, ids, events, about, metadata } = this.message
     for (const append of appends) {
       const { stream } = append
       if (append.events.length === 0) return refused(`an append to ${stream} without events`)
@@ -84,23 +95,28 @@ export class Outgoing {
       streams.push(stream)
       expected.push(append.expectedRevision)
       counts.push(append.events.length)
-      for (const { eventId, event, metadata: about } of append.events) {
+      for (const { eventId, event, metadata: said } of append.events) {
         if (!isName(eventId))
           return refused(`${JSON.stringify(eventId)} can't be the id of an event (${stream})`)
-        let texts: [string | undefined, string | undefined]
+        let text: string | undefined
+        let other: string | undefined
         try {
-          texts = [JSON.stringify(event), JSON.stringify(about)]
+          text = JSON.stringify(event)
+          if (said === undefined || said !== this.#written) other = JSON.stringify(said) ?? ""
         } catch (cause) {
           const why = cause instanceof Error ? cause.message : String(cause)
           return refused(`event ${eventId} for ${stream} can't be written as JSON: ${why}`, cause)
         }
-        const [first, second] = texts
-        if (first === undefined || second === undefined)
+        if (text === undefined || other === "")
           return refused(`event ${eventId} for ${stream} can't be written as JSON: it has no value`)
         ids.push(eventId)
-        events.push(first)
-        metadata.push(second)
-        this.chars += first.length + second.length
+        events.push(text)
+        if (other !== undefined) {
+          this.#written = said
+          if (other !== metadata[metadata.length - 1]) metadata.push(other)
+        }
+        about.push(metadata.length - 1)
+        this.chars += text.length + (metadata[metadata.length - 1] ?? "").length
       }
     }
     return undefined

@@ -14,6 +14,8 @@ export interface AppendMessage {
   readonly counts: Array<number>
   readonly ids: Array<string>
   readonly events: Array<string>
+  /** Event i has `metadata[about[i]]`: events that came together share theirs. */
+  readonly about: Array<number>
   readonly metadata: Array<string>
 }
 
@@ -41,14 +43,19 @@ export type FromWriter =
   | { readonly tag: "refused"; readonly error: PlainError }
   | { readonly tag: "closed" }
 
-/** Committed events in log order: event i has sequence `first + i`. */
+/**
+ * Committed events in log order: event i has sequence `first + i`, is of `streams[of[i]]` and has
+ * `metadata[about[i]]`.
+ */
 export interface EventsMessage {
   readonly tag: "events"
   readonly first: number
+  readonly of: Array<number>
   readonly streams: Array<string>
   readonly revisions: Array<number>
   readonly ids: Array<string>
   readonly events: Array<string>
+  readonly about: Array<number>
   readonly metadata: Array<string>
   readonly chars: number
 }

@@ -162,7 +162,7 @@ export class Writer {
       const revision = ++head.revision
       const id = m.ids[i] as string
       const event = m.events[i] as string
-      const metadata = m.metadata[i] as string
+      const metadata = m.metadata[m.about[i] as number] as string
       const sum = checksum(sequence, stream, revision, id, event, metadata)
       this.#insert.run(sequence, head.id, revision, sum, id, event, metadata)
       const chars = event.length + metadata.length
@@ -196,10 +196,12 @@ const lockAndInspect = (tuning: Tuning, files: LogFiles) => {
 const newEvents = (first: number): EventsMessage & { chars: number } => ({
   tag: "events",
   first,
+  of: [],
   streams: [],
   revisions: [],
   ids: [],
   events: [],
+  about: [],
   metadata: [],
   chars: 0,
 })
@@ -213,10 +215,12 @@ const put = (
   metadata: string,
   chars: number,
 ): void => {
-  out.streams.push(stream)
+  if (stream !== out.streams[out.streams.length - 1]) out.streams.push(stream)
+  out.of.push(out.streams.length - 1)
   out.revisions.push(revision)
   out.ids.push(id)
   out.events.push(event)
-  out.metadata.push(metadata)
+  if (metadata !== out.metadata[out.metadata.length - 1]) out.metadata.push(metadata)
+  out.about.push(out.metadata.length - 1)
   out.chars += chars
 }
