@@ -83,6 +83,43 @@ const router = (routes: Routes): Handler => {
   }
 }
 
+const hopByHop: ReadonlySet<string> = new Set(["upgrade", "http2-settings"])
+
+/** The head of a request as it was sent, without its wish to speak something else. */
+const plainHead = ({ method, url, httpVersion, rawHeaders }: IncomingMessage): string => {
+  let head = `${method} ${url} HTTP/${httpVersion}\r\n`
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] as string
+    let value = rawHeaders[at + 1] as string
+    if (hopByHop.has(name.toLowerCase())) continue
+    if (name.toLowerCase() === "connection") {
+      value = value
+        .split(",")
+        .filter((option) => !hopByHop.has(option.trim().toLowerCase()))
+        .join(",")
+      if (value === "") continue
+    }
+    head += `${name}: ${value}\r\n`
+  }
+  return `${head}\r\n`
+}
+
+/**
+ * Node treats every request that offers to change the protocol as an upgrade, and clients such as Java's
+ * offer HTTP/2 with their first request. An offer may be ignored (RFC 9110, 7.8): all but WebSockets go
+ * back through the parser as the plain requests that they are as well.
+ */
+const upgradeOr =
+  (server: Server, upgrade: Routes["upgrade"]): Routes["upgrade"] =>
+  (req, socket, head) => {
+    if (req.headers.upgrade?.toLowerCase() === "websocket") {
+      upgrade(req, socket, head)
+      return
+    }
+    socket.unshift(Buffer.concat([Buffer.from(plainHead(req), "latin1"), head]))
+    server.emit("connection", socket)
+  }
+
 export interface Listening {
   readonly server: Server
   readonly port: number
@@ -105,7 +142,7 @@ export const listen = (options: { readonly host: string; readonly port: number; 
         router(options.routes),
       )
       server.on("clientError", refuse)
-      server.on("upgrade", options.routes.upgrade)
+      server.on("upgrade", upgradeOr(server, options.routes.upgrade))
       server.once("error", (cause: NodeJS.ErrnoException) =>
         resume(Effect.fail(new CannotListen({ host: options.host, port: options.port, cause }))),
       )
