@@ -23,12 +23,16 @@ const program = Effect.gen(function* () {
   return yield* serving.died
 }).pipe(Effect.scoped)
 
+const messageOf = (failure: unknown): string => {
+  if (failure instanceof Error && failure.message !== "") return failure.message
+  const reason = (failure as { readonly reason?: unknown } | null | undefined)?.reason
+  return typeof reason === "string" ? reason : String(failure)
+}
+
 /** What a person is told: messages of known errors, the whole cause of those that nobody foresaw. */
 const explain = (cause: Cause.Cause<unknown>): string =>
   Cause.isFailure(cause) && !Cause.isDie(cause)
-    ? Array.from(Cause.failures(cause), (failure) =>
-        failure instanceof Error && failure.message !== "" ? failure.message : String(failure),
-      ).join("\n")
+    ? Array.from(Cause.failures(cause), (failure) => messageOf(failure)).join("\n")
     : Cause.pretty(cause)
 
 const run = (): Promise<number> =>

@@ -29,7 +29,7 @@ const oneOf = (name: string, built: ReadonlyArray<string>, later: string) =>
 const port = Config.integer("TIDEMARK_PORT").pipe(
   Config.withDefault(4000),
   Config.validate({
-    message: "must be a port number, 0 to 65535 (0 takes a free one)",
+    message: "TIDEMARK_PORT must be a port number, 0 to 65535 (0 takes a free one)",
     validation: (value) => value >= 0 && value <= 65_535,
   }),
 )
@@ -38,14 +38,17 @@ const lasting = (name: string, standard: Duration.Duration) =>
   Config.duration(name).pipe(
     Config.withDefault(standard),
     Config.validate({
-      message: 'must be longer than nothing, such as "30 minutes"',
+      message: `${name} must be longer than nothing, such as "30 minutes"`,
       validation: (value: Duration.Duration) => Duration.toMillis(value) > 0 && Duration.isFinite(value),
     }),
   )
 
 const slowdown = Config.integer("TIDEMARK_FAULT_LOG_SLOWDOWN_MS").pipe(
   Config.withDefault(0),
-  Config.validate({ message: "must be 0 or more", validation: (value) => value >= 0 }),
+  Config.validate({
+    message: "TIDEMARK_FAULT_LOG_SLOWDOWN_MS must be 0 or more",
+    validation: (value) => value >= 0,
+  }),
 )
 
 export const runtimeSettings: Effect.Effect<RuntimeSettings, ConfigError.ConfigError> = Effect.gen(

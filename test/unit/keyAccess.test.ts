@@ -27,6 +27,19 @@ describe("access by key", () => {
     },
   )
 
+  it("looks no key up that is longer than any that was issued", async () => {
+    let looked = 0
+    const findKey = async () => {
+      looked++
+      return undefined
+    }
+    const long = "x".repeat(2_000)
+    const access = keyAccess({ adminKey: long, findKey })
+    expect(await access.principal(`Bearer ${long}y`)).toBeUndefined()
+    expect(looked).toBe(0)
+    expect(await access.principal(`Bearer ${long}`)).toMatchObject({ _tag: "Administrator" })
+  })
+
   it("knows a merchant's key, and forgets a revoked one within five seconds", async () => {
     const { access, wait } = open()
     expect(await access.principal("Bearer tmk_one")).toEqual({
