@@ -101,7 +101,9 @@ export const maskError = (error: unknown): GraphQLError => {
   }
   const correlationId = randomUUID()
   Effect.runFork(
-    Effect.logError("graphql: unexpected error", origin).pipe(Effect.annotateLogs({ correlationId })),
+    Effect.logError("graphql: unexpected error", Cause.die(origin)).pipe(
+      Effect.annotateLogs({ correlationId }),
+    ),
   )
   const wrapped = error instanceof GraphQLError ? error : undefined
   return new GraphQLError(`Something went wrong here. It is in the log as ${correlationId}.`, {

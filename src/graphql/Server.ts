@@ -26,6 +26,23 @@ const CACHED_DOCUMENTS = 500_000
 
 const GOODBYE_MS = 1_000
 
+/** The parameter of a GET that has to be JSON and is not. */
+const notJson = (req: IncomingMessage): string | undefined => {
+  const query = req.url?.indexOf("?") ?? -1
+  if (req.method !== "GET" || query < 0) return undefined
+  const parameters = new URLSearchParams(req.url?.slice(query))
+  return ["variables", "extensions"].find((name) => {
+    const text = parameters.get(name)
+    if (text === null || text === "") return false
+    try {
+      JSON.parse(text)
+      return false
+    } catch {
+      return true
+    }
+  })
+}
+
 export const makeGraphqlServer = (
   services: Services,
   options: { readonly path?: string; readonly development: boolean },
@@ -57,6 +74,10 @@ export const makeGraphqlServer = (
     if (principal === undefined && !(options.development && wantsPage)) {
       const { message } = unauthenticated()
       return sendError(res, 401, { code: "UNAUTHENTICATED", message })
+    }
+    const wrong = notJson(req)
+    if (wrong !== undefined) {
+      return sendError(res, 400, { code: "BAD_REQUEST", message: `the parameter ${wrong} is not JSON` })
     }
     const headers = Object.entries(req.headers).flatMap(
       ([name, value]): Array<[string, string]> =>

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
-import { Effect } from "effect"
+import { Cause, Effect } from "effect"
 import type { ExecutionArgs, GraphQLError } from "graphql"
 import { CloseCode, handleProtocols, makeServer, type SubscribePayload } from "graphql-ws"
 import type { YogaServerInstance } from "graphql-yoga"
@@ -116,7 +116,9 @@ export const makeWebSockets = (yoga: YogaServerInstance<Context, object>, servic
           socket.on("message", (data) => {
             handle(String(data)).catch((error: unknown) => {
               if (socket.readyState !== socket.OPEN) return
-              Effect.runFork(Effect.logError("graphql: a WebSocket message could not be handled", error))
+              Effect.runFork(
+                Effect.logError("graphql: a WebSocket message could not be handled", Cause.die(error)),
+              )
               socket.close(CloseCode.InternalServerError, "Internal server error")
             })
           })

@@ -1,4 +1,4 @@
-import { Data, Deferred, Duration, Effect, Layer, Redacted, Runtime } from "effect"
+import { Cause, Data, Deferred, Duration, Effect, Layer, Redacted, Runtime } from "effect"
 import { findIssuedKey } from "../accounts/IssuedKeys.js"
 import { keyAccess } from "../accounts/KeyAccess.js"
 import { Actors } from "../actors/Actors.js"
@@ -85,7 +85,7 @@ export const serve = (settings: RuntimeSettings) =>
   Effect.gen(function* () {
     const runtime = yield* Effect.runtime<never>()
     const onFault = (cause: unknown): void => {
-      Runtime.runFork(runtime)(Effect.logError("a request met an error in Tidemark itself", cause))
+      Runtime.runFork(runtime)(Effect.logError("a request met an error in Tidemark itself", Cause.die(cause)))
     }
     const secrets = yield* loadSecrets(settings)
     const secret = Buffer.from(Redacted.value(secrets.secret), "utf8")

@@ -1,8 +1,8 @@
 import { request } from "node:http"
 import { Effect } from "effect"
 import { getIntrospectionQuery } from "graphql"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { World } from "../unit/queries/world.js"
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
+import { ADMIN_KEY, World } from "../unit/queries/world.js"
 
 let world: World
 beforeAll(async () => {
@@ -192,12 +192,26 @@ describe("errors and limits", () => {
     }
   })
 
-  it("an unexpected error is masked under a correlation id", async () => {
+  it("a parameter that is not JSON is the asker's mistake", async () => {
+    const headers = { authorization: `Bearer ${ADMIN_KEY}` }
+    for (const name of ["variables", "extensions"]) {
+      const answer = await fetch(`${world.url}?query={__typename}&${name}={bad`, { headers })
+      expect(answer.status).toBe(400)
+      expect(await answer.json()).toMatchObject({ errors: [{ extensions: { code: "BAD_REQUEST" } }] })
+    }
+  })
+
+  it("an unexpected error is masked under a correlation id, and stands in the log with its reason", async () => {
+    const logged = vi.spyOn(console, "log").mockImplementation(() => {})
     const { merchants } = world.queries
     const find = merchants.find
     Object.assign(merchants, { find: () => Effect.die(new Error("the secret reason")) })
     const { body } = await world.post({ query: '{ merchant(id: "mine") { id } }' })
     Object.assign(merchants, { find })
+    const lines = logged.mock.calls.flat().join("\n")
+    logged.mockRestore()
+    expect(lines).toContain("the secret reason")
+    expect(lines).toContain(body.errors[0].extensions.correlationId)
     expect(JSON.stringify(body)).not.toContain("secret")
     expect(body.errors[0]).toMatchObject({
       message: expect.stringMatching(/[0-9a-f-]{36}/),
