@@ -11,6 +11,7 @@ import {
 } from "node:fs"
 import { join } from "node:path"
 import { Data, Effect, Option, Redacted } from "effect"
+import { dataDirectory } from "./DataDirectory.js"
 import type { RuntimeSettings } from "./Settings.js"
 
 export interface Secrets {
@@ -62,6 +63,16 @@ const keep = (directory: string, name: string, make: () => string): { value: str
   return { value, isNew: true }
 }
 
+/** A new secret would make strangers of all clients that the log knows, and count their requests again. */
+const newSecret = (dataDir: string): string => {
+  if (existsSync(join(dataDirectory(dataDir).log, "events.db"))) {
+    throw new Error(
+      "the secret of the pseudonyms is missing, and the event log was made with it: restore the file `secret` from a backup, or set TIDEMARK_SECRET to what it was",
+    )
+  }
+  return randomBytes(32).toString("base64url")
+}
+
 /**
  * The administrator's key and the secret of the pseudonyms: from the environment, else kept in the data
  * directory, readable by its owner only.
@@ -80,7 +91,7 @@ export const loadSecrets = (settings: RuntimeSettings): Effect.Effect<Secrets, S
           },
         })
       const admin = kept("admin.key", settings.adminKey, () => `tma_${randomBytes(24).toString("base64url")}`)
-      const secret = kept("secret", settings.secret, () => randomBytes(32).toString("base64url"))
+      const secret = kept("secret", settings.secret, () => newSecret(settings.dataDir))
       return {
         adminKey: admin.value,
         secret: secret.value,

@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs"
+import { join } from "node:path"
 import { Cause, Data, Deferred, Duration, Effect, Layer, Redacted, Runtime } from "effect"
 import { findIssuedKey } from "../accounts/IssuedKeys.js"
 import { keyAccess } from "../accounts/KeyAccess.js"
@@ -8,6 +10,7 @@ import { collectConfig } from "../collect/CollectConfig.js"
 import { makeCollectHandler } from "../collect/Collector.js"
 import { EmbeddedQuarantine } from "../collect/EmbeddedQuarantine.js"
 import { Quarantine } from "../collect/Quarantine.js"
+import { start } from "../domain/Position.js"
 import { EventLog } from "../eventlog/EventLog.js"
 import { openEmbeddedLog } from "../eventlog/embedded/EmbeddedLog.js"
 import { makeGraphqlServer } from "../graphql/Server.js"
@@ -54,6 +57,11 @@ const open = (settings: RuntimeSettings, secret: Uint8Array, died: (error: PartD
       Effect.tap(({ reason }) => died(new PartDied({ part: "the event log's writer", reason }))),
       Effect.forkScoped,
     )
+    if ((yield* log.head) !== start && !existsSync(join(directories.keys, "keys.sqlite"))) {
+      yield* Effect.logWarning(
+        `the clients' keys are missing in ${directories.keys}: without them everyone in the log reads as (erased). Restore them from the backup that goes with the log`,
+      )
+    }
     const processors = ProcessorsInThread.layer({
       logDirectory: directories.log,
       readModelsDirectory: directories.readModels,
