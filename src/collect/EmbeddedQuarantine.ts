@@ -112,7 +112,7 @@ export class EmbeddedQuarantine implements QuarantineService {
           try: () => new EmbeddedQuarantine(options),
           catch: (cause) =>
             new QuarantineUnavailable({
-              reason: `cannot open the quarantine in ${options.directory}: check that it is a directory to write to`,
+              reason: `cannot open the quarantine in ${options.directory}: ${cause instanceof Error ? cause.message : String(cause)}. Check that it can be written to; when it is broken, remove it: it only holds what was refused`,
               cause,
             }),
         }),

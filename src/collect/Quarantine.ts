@@ -54,7 +54,11 @@ export interface QuarantineStats {
 export class QuarantineUnavailable extends Data.TaggedError("QuarantineUnavailable")<{
   readonly reason: string
   readonly cause?: unknown
-}> {}
+}> {
+  override get message(): string {
+    return this.reason
+  }
+}
 
 /** `after` is not a cursor that `list` has given. */
 export class InvalidCursor extends Data.TaggedError("InvalidCursor")<{ readonly cursor: string }> {}

@@ -3,7 +3,11 @@ import { Context, Data, type Effect } from "effect"
 export class KeyStoreUnavailable extends Data.TaggedError("KeyStoreUnavailable")<{
   readonly reason: string
   readonly cause?: unknown
-}> {}
+}> {
+  override get message(): string {
+    return this.reason
+  }
+}
 
 /**
  * One secret key (32 bytes) for each client, kept outside the log: forgetting it erases the person.

@@ -53,7 +53,11 @@ export interface Build {
 export class ReadModelsUnavailable extends Data.TaggedError("ReadModelsUnavailable")<{
   readonly reason: string
   readonly cause?: unknown
-}> {}
+}> {
+  override get message(): string {
+    return this.reason
+  }
+}
 
 /** Answers of one `query` belong together: they are read at one moment. */
 export interface Answer {

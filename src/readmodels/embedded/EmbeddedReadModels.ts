@@ -44,7 +44,7 @@ const scoped = (options: EmbeddedReadModelsOptions, mode: "writer" | "reader" | 
         },
         catch: (cause) =>
           new ReadModelsUnavailable({
-            reason: `${databaseFile(options.directory)} could not be opened: ${String(cause)}. Another program may be writing it; end that one first`,
+            reason: `${databaseFile(options.directory)} could not be opened: ${String(cause)}. Another program may be writing it: end that one first. When it is broken, remove the directory: everything in it is made again from the event log`,
             cause,
           }),
       }),
