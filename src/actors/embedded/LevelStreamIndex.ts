@@ -82,13 +82,14 @@ export class LevelStreamIndex implements StreamIndex {
 
   static async open(options: LevelStreamIndexOptions): Promise<LevelStreamIndex> {
     mkdirSync(options.directory, { recursive: true, mode: 0o700 })
-    // Random ids don't compress, and few large files keep the Bloom filters of all of them open.
+    // Random ids don't compress, few large files keep the Bloom filters of all of them open, and the small
+    // cache is enough as SeenFilter answers for what is new.
     const db = new ClassicLevel<Buffer, Buffer>(options.directory, {
       ...bytes,
       compression: false,
-      writeBufferSize: 16 << 20,
+      writeBufferSize: 8 << 20,
       maxFileSize: 32 << 20,
-      cacheSize: 32 << 20,
+      cacheSize: 8 << 20,
     })
     await db.open()
     const index = new LevelStreamIndex(db, options)

@@ -31,7 +31,7 @@ export const prepareDatabase = (db: DatabaseSyncInstance): void => {
   db.exec("PRAGMA journal_mode = WAL")
   db.exec("PRAGMA synchronous = FULL")
   db.exec("PRAGMA wal_autocheckpoint = 0")
-  db.exec("PRAGMA cache_size = -65536")
+  db.exec("PRAGMA cache_size = -16384")
   db.exec("PRAGMA foreign_keys = OFF")
   db.exec("BEGIN IMMEDIATE")
   try {
