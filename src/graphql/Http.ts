@@ -10,6 +10,11 @@ export type Body =
 
 /** Reads the body up to the limit. What comes after that is thrown away as it arrives. */
 export const readBody = (req: IncomingMessage, done: (body: Body) => void): void => {
+  // The one who asked may have gone before anyone listened.
+  if (req.destroyed) {
+    done({ _tag: "Gone" })
+    return
+  }
   if (Number(req.headers["content-length"] ?? 0) > MAX_BODY) {
     req.resume()
     done({ _tag: "TooLarge" })

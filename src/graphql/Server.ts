@@ -2,10 +2,11 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import { Effect } from "effect"
 import { createYoga } from "graphql-yoga"
+import type { Principal } from "../accounts/Access.js"
 import type { Context, Services } from "./Context.js"
 import { DocumentCache } from "./DocumentCache.js"
 import { maskError, unauthenticated } from "./Errors.js"
-import { MAX_BODY, readBody, sendError, writeResponse } from "./Http.js"
+import { type Body, MAX_BODY, readBody, sendError, writeResponse } from "./Http.js"
 import { limitsPlugin } from "./Limits.js"
 import { schema } from "./Schema.js"
 import { makeWebSockets } from "./WebSockets.js"
@@ -67,14 +68,30 @@ export const makeGraphqlServer = (
   const sockets = makeWebSockets(yoga, services)
   const streams = new Set<ServerResponse>()
 
-  const answer = async (req: IncomingMessage, res: ServerResponse, body: Buffer): Promise<void> => {
-    const { authorization } = req.headers
+  /** The body is read for those only who may ask: strangers must not fill the memory with bodies. */
+  const receive = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const wantsPage = req.method === "GET" && (req.headers.accept ?? "").includes("text/html")
-    const principal = await services.access.principal(authorization)
+    const principal = await services.access.principal(req.headers.authorization)
     if (principal === undefined && !(options.development && wantsPage)) {
+      req.resume()
       const { message } = unauthenticated()
       return sendError(res, 401, { code: "UNAUTHENTICATED", message })
     }
+    const body = await new Promise<Body>((resolve) => readBody(req, resolve))
+    if (body._tag === "Gone") return
+    if (body._tag === "TooLarge") {
+      const message = `the body is larger than ${MAX_BODY} bytes, which is the limit`
+      return sendError(res, 413, { code: "BODY_TOO_LARGE", message, limit: MAX_BODY })
+    }
+    await answer(req, res, body.bytes, principal)
+  }
+
+  const answer = async (
+    req: IncomingMessage,
+    res: ServerResponse,
+    body: Buffer,
+    principal: Principal | undefined,
+  ): Promise<void> => {
     const wrong = notJson(req)
     if (wrong !== undefined) {
       return sendError(res, 400, { code: "BAD_REQUEST", message: `the parameter ${wrong} is not JSON` })
@@ -88,7 +105,7 @@ export const makeGraphqlServer = (
       headers,
       ...(body.length > 0 ? { body: body.toString("utf8") } : {}),
     })
-    const context = { services, principal, authorization } as Context
+    const context = { services, principal, authorization: req.headers.authorization } as Context
     const response = await yoga.fetch(request, context)
     streams.add(res)
     await writeResponse(response, res).finally(() => streams.delete(res))
@@ -111,14 +128,7 @@ export const makeGraphqlServer = (
         const message = `send the body as it is: content-encoding ${encoding.slice(0, 20)} is not taken here`
         return sendError(res, 415, { code: "UNSUPPORTED_ENCODING", message })
       }
-      readBody(req, (body) => {
-        if (body._tag === "Gone") return
-        if (body._tag === "TooLarge") {
-          const message = `the body is larger than ${MAX_BODY} bytes, which is the limit`
-          return sendError(res, 413, { code: "BODY_TOO_LARGE", message, limit: MAX_BODY })
-        }
-        answer(req, res, body.bytes).catch((error: unknown) => failed(res, error))
-      })
+      receive(req, res).catch((error: unknown) => failed(res, error))
     },
     handleUpgrade: sockets.upgrade,
     close: async () => {

@@ -70,12 +70,20 @@ const refuse = (error: NodeJS.ErrnoException, socket: Socket): void => {
   )
 }
 
+/** Proxies send the whole address (RFC 9112, 3.2.2): a server takes it as the path that it ends with. */
+const pathOf = (target: string): string => {
+  if (target.charCodeAt(0) === 47) return target
+  const path = target.replace(/^https?:\/\/[^/?#]*/i, "")
+  return path.startsWith("/") ? path : `/${path}`
+}
+
 const router = (routes: Routes): Handler => {
   const exact = new Map(Object.entries(routes.handlers))
   const below = [...exact.entries()].filter(([path]) => path.endsWith("/") && path !== "/")
   const missing = notFound([...exact.keys()])
   return (req, res) => {
-    const url = req.url ?? "/"
+    const url = pathOf(req.url ?? "/")
+    req.url = url
     const query = url.indexOf("?")
     const path = query < 0 ? url : url.slice(0, query)
     const handler = exact.get(path) ?? below.find(([prefix]) => path.startsWith(prefix))?.[1] ?? missing

@@ -54,6 +54,12 @@ describe("the HTTP server", () => {
     })
   })
 
+  it("takes the whole address, as proxies send it, for its path", async () => {
+    for (const target of ["/here", "http://any.example/here", "http://any.example/here?x=1"]) {
+      expect(await say(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)).toMatch(/ 200 /)
+    }
+  })
+
   it("answers slow headers with REQUEST_TIMEOUT", { timeout: 20_000 }, async () => {
     const answer = await say("GET /here HTTP/1.1\r\nHost: x\r\nX-Slow: ")
     expect(answer).toMatch(/^HTTP\/1\.1 408 /)
