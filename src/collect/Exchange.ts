@@ -43,6 +43,9 @@ const later = (refused: Refused, seconds: number): Refused => ({
   headers: ["Retry-After", String(Math.max(1, Math.ceil(seconds)))],
 })
 
+/** Bytes an event that actors assume by themselves: only larger ones need to be told. */
+const SMALL = 400
+
 /** One authenticated request on its way: body, events, recorder, answer. */
 export class Exchange implements BodySink {
   /** When the body must have come in, by the monotonic clock, ms. */
@@ -135,12 +138,13 @@ export class Exchange implements BodySink {
       randomId,
     }
     const valid: Incoming[] = []
+    const share = Math.ceil(this.bytes / events.length)
     for (let index = 0; index < events.length; index += 1) {
       const event = events[index]
       const parsed = event instanceof Rejection ? event : parseEvent(event, index, context)
       if (!(parsed instanceof Rejection)) {
         this.indexes?.push(index)
-        valid.push(parsed)
+        valid.push(share > SMALL ? { ...parsed, bytes: share } : parsed)
       } else if (parsed instanceof ForeignMerchant) {
         this.refuseForeign(parsed, index)
         return
