@@ -2,7 +2,7 @@ import { copyFileSync, readFileSync, rmSync, truncateSync, writeFileSync } from 
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { describe, expect, it } from "vitest"
-import { filesOf } from "../../src/eventlog/embedded/Files.js"
+import { filesOf, PAGE_SIZE } from "../../src/eventlog/embedded/Files.js"
 import { inspect } from "../../src/eventlog/embedded/Opening.js"
 import {
   copyOf,
@@ -16,7 +16,7 @@ import {
   writerOn,
 } from "./eventLogFixture.js"
 
-const FRAME = 24 + 4096
+const FRAME = 24 + PAGE_SIZE
 
 /** A connection with statements stays half open until those are collected. */
 const collectGarbage = async (): Promise<void> => {

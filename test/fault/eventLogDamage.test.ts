@@ -5,7 +5,7 @@ import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { LogDamaged } from "../../src/eventlog/EventLog.js"
 import { openEmbeddedLogReader } from "../../src/eventlog/embedded/EmbeddedLogReader.js"
-import { filesOf } from "../../src/eventlog/embedded/Files.js"
+import { filesOf, PAGE_SIZE } from "../../src/eventlog/embedded/Files.js"
 import {
   type Content,
   copyOf,
@@ -17,7 +17,7 @@ import {
   writerOn,
 } from "./eventLogFixture.js"
 
-const FRAME = 24 + 4096
+const FRAME = 24 + PAGE_SIZE
 
 const bytesOf = (directory: string): Map<string, string> =>
   new Map(
@@ -117,8 +117,8 @@ describe("damage is reported with its place, never skipped", () => {
     const counts = tryFlips("database", log, (length) => [
       ...Array.from({ length: 100 }, (_, i) => i).filter((i) => soak || i % 4 === 0 || i < 20),
       // The headers of pages, where SQLite itself notices least.
-      ...Array.from({ length: Math.floor(length / 4096) * 12 }, (_, i) => {
-        return Math.floor(i / 12) * 4096 + (i % 12)
+      ...Array.from({ length: Math.floor(length / PAGE_SIZE) * 12 }, (_, i) => {
+        return Math.floor(i / 12) * PAGE_SIZE + (i % 12)
       }).filter((i) => soak || i % 7 === 0),
       ...some(seedOf(), soak ? 5_000 : 60, 0, length),
     ])
@@ -145,10 +145,10 @@ describe("damage is reported with its place, never skipped", () => {
     writerOn(log.directory).close()
     const whole = readEverything(copyOf(log.directory), log.streams)
     const { length } = readFileSync(filesOf(log.directory).database)
-    for (let page = 0; page < length; page += 4096) {
+    for (let page = 0; page < length; page += PAGE_SIZE) {
       const damaged = copyOf(log.directory)
       const bytes = readFileSync(filesOf(damaged).database)
-      bytes.fill(0, page, page + 4096)
+      bytes.fill(0, page, page + PAGE_SIZE)
       writeFileSync(filesOf(damaged).database, bytes)
       expect(verdictOn(damaged, log.streams, whole), `page at ${page}`).not.toBe("harmless")
     }

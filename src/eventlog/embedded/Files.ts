@@ -1,6 +1,6 @@
 import { join } from "node:path"
 
-export const PAGE_SIZE = 4096
+export const PAGE_SIZE = 2048
 
 /** The files of an embedded log; all of them belong to one backup. */
 export interface LogFiles {
