@@ -71,10 +71,17 @@ const refuse = (error: NodeJS.ErrnoException, socket: Socket): void => {
 }
 
 /** Proxies send the whole address (RFC 9112, 3.2.2): a server takes it as the path that it ends with. */
-const pathOf = (target: string): string => {
+const relative = (target: string): string => {
   if (target.charCodeAt(0) === 47) return target
   const path = target.replace(/^https?:\/\/[^/?#]*/i, "")
   return path.startsWith("/") ? path : `/${path}`
+}
+
+/** The path that a request names, without its query. */
+export const pathOf = (req: IncomingMessage): string => {
+  const target = relative(req.url ?? "/")
+  const query = target.indexOf("?")
+  return query < 0 ? target : target.slice(0, query)
 }
 
 const router = (routes: Routes): Handler => {
@@ -82,10 +89,8 @@ const router = (routes: Routes): Handler => {
   const below = [...exact.entries()].filter(([path]) => path.endsWith("/") && path !== "/")
   const missing = notFound([...exact.keys()])
   return (req, res) => {
-    const url = pathOf(req.url ?? "/")
-    req.url = url
-    const query = url.indexOf("?")
-    const path = query < 0 ? url : url.slice(0, query)
+    req.url = relative(req.url ?? "/")
+    const path = pathOf(req)
     const handler = exact.get(path) ?? below.find(([prefix]) => path.startsWith(prefix))?.[1] ?? missing
     handler(req, res)
   }

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto"
+import { randomBytes, scryptSync } from "node:crypto"
 import {
   closeSync,
   existsSync,
@@ -73,6 +73,18 @@ const newSecret = (dataDir: string): string => {
   return randomBytes(32).toString("base64url")
 }
 
+/** Tells one secret from another without giving it away: slow to compute on purpose, as secrets may be short. */
+const fingerprint = (secret: string): string => scryptSync(secret, "tidemark", 16).toString("hex")
+
+/** With another secret than the log was made with, every client would be a stranger. */
+const checkSecret = (dataDir: string, secret: string): void => {
+  const found = fingerprint(secret)
+  if (keep(dataDir, "secret.fingerprint", () => found).value === found) return
+  throw new Error(
+    "this is not the secret of the pseudonyms that this data directory was made with: set TIDEMARK_SECRET to what it was",
+  )
+}
+
 /**
  * The administrator's key and the secret of the pseudonyms: from the environment, else kept in the data
  * directory, readable by its owner only.
@@ -92,6 +104,7 @@ export const loadSecrets = (settings: RuntimeSettings): Effect.Effect<Secrets, S
         })
       const admin = kept("admin.key", settings.adminKey, () => `tma_${randomBytes(24).toString("base64url")}`)
       const secret = kept("secret", settings.secret, () => newSecret(settings.dataDir))
+      checkSecret(settings.dataDir, Redacted.value(secret.value))
       return {
         adminKey: admin.value,
         secret: secret.value,

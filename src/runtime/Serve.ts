@@ -23,7 +23,7 @@ import { ReadModels } from "../readmodels/ReadModels.js"
 import { dataDirectory } from "./DataDirectory.js"
 import { figures } from "./Figures.js"
 import { Gate } from "./Gate.js"
-import { listen } from "./HttpServer.js"
+import { listen, pathOf } from "./HttpServer.js"
 import { metricsHandler } from "./Metrics.js"
 import * as ProcessorsInThread from "./ProcessorsInThread.js"
 import { loadSecrets, type Secrets } from "./Secrets.js"
@@ -164,7 +164,10 @@ export const serve = (settings: RuntimeSettings) =>
         "/graphql": graphql.handleHttp,
         "/metrics": (req, res) => metrics(req, res, onFault),
       },
-      upgrade: graphql.handleUpgrade,
+      upgrade: (req, socket, head) => {
+        if (pathOf(req) === "/graphql") graphql.handleUpgrade(req, socket, head)
+        else socket.end("HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+      },
     })
     return { url, secrets, died: Deferred.await(death) } satisfies Serving
   })

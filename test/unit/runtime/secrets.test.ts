@@ -33,11 +33,13 @@ describe("keys and secrets", () => {
   })
 
   it("a secret that the log was made with is never replaced by a new one", async () => {
-    await load()
+    const { secret } = await load()
     rmSync(join(directory, "secret"))
     mkdirSync(join(directory, "log"))
     writeFileSync(join(directory, "log", "events.db"), "")
     await expect(load()).rejects.toThrow(/secret of the pseudonyms is missing/)
-    expect(Redacted.value((await load({ TIDEMARK_SECRET: "known" })).secret)).toBe("known")
+    await expect(load({ TIDEMARK_SECRET: "another" })).rejects.toThrow(/not the secret/)
+    const restored = await load({ TIDEMARK_SECRET: Redacted.value(secret) })
+    expect(Redacted.value(restored.secret)).toBe(Redacted.value(secret))
   })
 })
