@@ -25,11 +25,9 @@ const child = spawn(
   [
     join(root, "node_modules", "vitest", "vitest.mjs"),
     "run",
-    "--dir",
-    "test/fault",
     "--no-file-parallelism",
     "--reporter=verbose",
-    ...filters,
+    ...(filters.length > 0 ? filters : ["test/fault"]),
   ],
   {
     cwd: root,
