@@ -86,10 +86,15 @@ export const compareWithIndependent = async (
   events: ReadonlyArray<SentEvent>,
 ): Promise<ReadonlyArray<string>> => {
   const expected = compute(events)
-  const times = events.map(({ timestamp }) => timestamp)
+  let first = Number.POSITIVE_INFINITY
+  let last = Number.NEGATIVE_INFINITY
+  for (const { timestamp } of events) {
+    first = Math.min(first, timestamp)
+    last = Math.max(last, timestamp)
+  }
   const range = {
-    from: new Date(Math.floor(Math.min(...times) / DAY) * DAY).toISOString(),
-    to: new Date(Math.floor(Math.max(...times) / DAY + 1) * DAY).toISOString(),
+    from: new Date(Math.floor(first / DAY) * DAY).toISOString(),
+    to: new Date(Math.floor(last / DAY + 1) * DAY).toISOString(),
   }
   const probe = await tidemark.send({ id: "probe", type: "pageview", merchantId: "probe", url: "/" })
   await tidemark.graphql(
