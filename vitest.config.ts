@@ -12,7 +12,7 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     pool: "forks",
     poolOptions: { forks: { maxForks: 2 } },
-    testTimeout: 60_000,
+    testTimeout: process.env.TIDEMARK_SOAK === "1" ? 300_000 : 60_000,
     hookTimeout: 60_000,
     reporters: report === undefined ? ["default"] : ["default", "json"],
     ...(report === undefined ? {} : { outputFile: { json: report } }),
