@@ -17,7 +17,3 @@ export interface AccessService {
 }
 
 export class Access extends Context.Tag("tidemark/Access")<Access, AccessService>() {}
-
-/** Administrators see every merchant, a merchant's key sees its own. */
-export const maySee = (principal: Principal, merchantId: string): boolean =>
-  principal._tag === "Administrator" || principal.merchantId === merchantId

@@ -28,5 +28,3 @@ const SHIFT = 8_640_000_000_000
 
 /** An instant (epoch ms, whole seconds) as 14 digits; sorts by time, also before 1970. */
 export const instant = (ms: number): string => String(Math.floor(ms / 1000) + SHIFT).padStart(14, "0")
-
-export const instantOf = (part: string): number => (Number(part) - SHIFT) * 1000

@@ -11,8 +11,7 @@ import { tuningOf } from "../../src/eventlog/embedded/Options.js"
 import type { AppendMessage } from "../../src/eventlog/embedded/Protocol.js"
 import { Writer } from "../../src/eventlog/embedded/Writer.js"
 
-/** `npm run soak` asks for every round; `npm test` for a few. */
-export const soak = process.env.TIDEMARK_SOAK !== undefined
+export { soaking as soak } from "../support/rounds.js"
 
 const made: Array<string> = []
 afterAll(() => {
