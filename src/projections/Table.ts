@@ -1,0 +1,143 @@
+import type { Docs } from "../processors/Projection.js"
+import type { Row, Scan } from "../readmodels/ReadModels.js"
+
+/**
+ * A table of named entries, kept in documents that stay small enough to be rewritten often: one document
+ * while it has few names, else chunks by a hash of the name. How it lies follows from the names alone, not
+ * from the order in which they came.
+ *
+ * `key`            the head: how many names there are, and while they are few, the entries.
+ * `key` U+0001 nnn chunk nnn: entries.
+ */
+export type Entries<E> = { [name: string]: E }
+
+interface Head<E> {
+  n: number
+  e?: Entries<E>
+}
+
+const INLINE = 64
+const PER_CHUNK = 48
+
+/** 0 when all entries are in the head. */
+const chunksFor = (names: number): number => {
+  if (names <= INLINE) return 0
+  let chunks = 2
+  while (names > chunks * PER_CHUNK) chunks *= 2
+  return chunks
+}
+
+/** FNV-1a over UTF-16 units. The storage format depends on it. */
+const hash = (name: string): number => {
+  let h = 0x811c9dc5
+  for (let i = 0; i < name.length; i++) h = Math.imul(h ^ name.charCodeAt(i), 0x01000193)
+  return (h ^ (h >>> 15)) >>> 0
+}
+
+const inherited = {}
+
+/** The name as an object's own key, which `constructor` or `__proto__` can't be. */
+export const entryName = (name: string): string => (name in inherited ? `\u0002${name}` : name)
+
+const nameOf = (entry: string): string => (entry.charCodeAt(0) === 2 ? entry.slice(1) : entry)
+
+const chunkKey = (key: string, chunk: number): string => `${key}\u0001${chunk.toString(36).padStart(3, "0")}`
+
+const newHead = (): Head<never> => ({ n: 0, e: {} })
+const newChunk = (): Entries<never> => ({})
+
+/** How many names the table has. */
+export const tableSize = (docs: Docs, collection: string, key: string): number =>
+  docs.get<Head<unknown>>(collection, key)?.n ?? 0
+
+/** The entry, for reading only. */
+export const tableEntry = <E>(docs: Docs, collection: string, key: string, name: string): E | undefined => {
+  const head = docs.get<Head<E>>(collection, key)
+  if (head === undefined) return undefined
+  const entries =
+    head.e ?? docs.get<Entries<E>>(collection, chunkKey(key, hash(name) & (chunksFor(head.n) - 1)))
+  return entries?.[entryName(name)]
+}
+
+/**
+ * The entries among which the name's is, to be changed in place: read and write it under `entryName(name)`.
+ * It is made by `create` when it is missing.
+ */
+export const editTable = <E>(
+  docs: Docs,
+  collection: string,
+  key: string,
+  name: string,
+  create: () => E,
+): Entries<E> => {
+  const own = entryName(name)
+  const head = docs.get<Head<E>>(collection, key) ?? docs.edit<Head<E>>(collection, key, newHead)
+  if (head.e !== undefined) {
+    const edited = docs.edit<Head<E>>(collection, key, newHead)
+    const entries = edited.e as Entries<E>
+    if (entries[own] !== undefined) return entries
+    edited.n++
+    entries[own] = create()
+    return edited.n > INLINE ? split(docs, collection, key, edited, entries, name) : entries
+  }
+  const chunks = chunksFor(head.n)
+  const entries = docs.edit<Entries<E>>(collection, chunkKey(key, hash(name) & (chunks - 1)), newChunk)
+  if (entries[own] !== undefined) return entries
+  entries[own] = create()
+  const edited = docs.edit<Head<E>>(collection, key, newHead)
+  edited.n++
+  if (chunksFor(edited.n) === chunks) return entries
+  const all: Entries<E> = {}
+  for (let chunk = 0; chunk < chunks; chunk++) {
+    Object.assign(all, docs.get<Entries<E>>(collection, chunkKey(key, chunk)))
+    docs.put(collection, chunkKey(key, chunk), undefined)
+  }
+  return split(docs, collection, key, edited, all, name)
+}
+
+/** Spreads all entries over the chunks that their number asks for; gives those of `name`. */
+const split = <E>(
+  docs: Docs,
+  collection: string,
+  key: string,
+  head: Head<E>,
+  all: Entries<E>,
+  name: string,
+): Entries<E> => {
+  const chunks = Array.from({ length: chunksFor(head.n) }, (): Entries<E> => ({}))
+  for (const own in all) {
+    const entries = chunks[hash(nameOf(own)) & (chunks.length - 1)] as Entries<E>
+    entries[own] = all[own] as E
+  }
+  delete head.e
+  chunks.forEach((entries, chunk) => {
+    docs.put(collection, chunkKey(key, chunk), entries)
+  })
+  return chunks[hash(name) & (chunks.length - 1)] as Entries<E>
+}
+
+/** Every entry, for reading only. */
+export function* tableEntries<E>(docs: Docs, collection: string, key: string): Generator<[string, E]> {
+  const head = docs.get<Head<E>>(collection, key)
+  if (head === undefined) return
+  if (head.e !== undefined) yield* named(head.e)
+  else {
+    for (let chunk = 0; chunk < chunksFor(head.n); chunk++) {
+      yield* named(docs.get<Entries<E>>(collection, chunkKey(key, chunk)) ?? {})
+    }
+  }
+}
+
+function* named<E>(entries: Entries<E>): Generator<[string, E]> {
+  for (const own in entries) yield [nameOf(own), entries[own] as E]
+}
+
+/** The scan of the tables with keys from `from`, included, to `to`, excluded. Read its rows with `rowEntries`. */
+export const tableScan = (collection: string, from: string, to: string): Scan => ({ collection, from, to })
+
+/** The entries in a row of a `tableScan`; `parts` is how many parts the tables' keys have. */
+export function* rowEntries<E>(row: Row, parts: number): Generator<[string, E]> {
+  const isHead = row.key.split("\u0001").length === parts
+  const entries = isHead ? (row.doc as Head<E>).e : (row.doc as Entries<E>)
+  if (entries !== undefined) yield* named(entries)
+}
