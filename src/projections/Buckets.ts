@@ -1,176 +1,208 @@
-import type { Dimension, Interval } from "../domain/Metrics.js"
-import { bucketStart } from "../domain/TimeBuckets.js"
+import type { BucketDimension, Interval } from "../domain/Metrics.js"
+import { bucketStart, type Range } from "../domain/TimeBuckets.js"
 import { key } from "../readmodels/Key.js"
 import type { Row, Scan } from "../readmodels/ReadModels.js"
 import { addCounts, type Counts, noCounts } from "./Counts.js"
+import { dimensionCode } from "./Dimensions.js"
+import { collections, type DayDoc, type Slot, type Slots, type StoredVisitors, type VisitorsDoc } from "./Layout.js"
+import { rowEntries } from "./Table.js"
+import { timeOf, timePart } from "./TimePart.js"
+import { VisitorSet } from "./VisitorSet.js"
 
-/**
- * How buckets are laid out as documents, and how to read them back.
- *
- * `days`    merchant, zone, day → the DAY bucket, and its HOURs by seconds from the start of the day.
- * `tens`    merchant, zone, day → TEN_MINUTES buckets by seconds from the start of the day.
- * `minutes` merchant, zone, hour → MINUTE buckets by seconds from the start of the hour.
- * `values`  merchant, zone, dimension, day, value → as `days`, for one value of a dimension.
- *
- * Hours lie inside their day's document, because a live event then costs half the writes.
- */
-export const collections = {
-  days: "days",
-  tens: "tens",
-  minutes: "minutes",
-  values: "values",
-} as const
-
-export type Slots = { [seconds: string]: Counts }
-
-export interface DayDoc {
-  readonly d: Counts
-  readonly h: Slots
-  /** How many values each dimension has on this day; in `days` only. */
-  readonly n?: { [code: string]: number }
-}
-
-export const MINUTE_KEPT = 7 * 86_400_000
-export const TEN_MINUTES_KEPT = 90 * 86_400_000
-
-/** How long buckets of an interval are kept, in ms; undefined for ever. */
-export const keptFor = (interval: Interval): number | undefined =>
-  interval === "MINUTE" ? MINUTE_KEPT : interval === "TEN_MINUTES" ? TEN_MINUTES_KEPT : undefined
-
-export const dimensionCode = { TYPE: "T", PATH: "P", PAYMENT_METHOD: "M" } as const satisfies Record<
-  Dimension,
-  string
->
-
-const SHIFT = 8_640_000_000_000
-
-/** An instant as 9 characters that sort by time; seconds are exact enough, as no bucket begins between two. */
-export const timePart = (at: number): string => (Math.floor(at / 1000) + SHIFT).toString(36).padStart(9, "0")
-
-export const timeOf = (part: string): number => (Number.parseInt(part, 36) - SHIFT) * 1000
-
-export const slotOf = (parent: number, at: number): string => String((at - parent) / 1000)
-
-interface Layout {
-  readonly collection: string
-  readonly parent: Interval
-}
-
-const layoutOf = (interval: Interval): Layout => {
-  switch (interval) {
-    case "MINUTE":
-      return { collection: collections.minutes, parent: "HOUR" }
-    case "TEN_MINUTES":
-      return { collection: collections.tens, parent: "DAY" }
-    default:
-      return { collection: collections.days, parent: "DAY" }
-  }
-}
-
-/**
- * The scan that finds the buckets of a range (epoch ms; `to` excluded). Without a dimension any interval
- * can be asked for; with one MINUTE and TEN_MINUTES can't, as they are not kept. Read the rows with
- * `bucketsOf`.
- */
-export const bucketScan = (
-  merchantId: string,
-  zone: string,
-  interval: Interval,
-  dimension: Dimension | undefined,
-  from: number,
-  to: number,
-): Scan => {
-  const layout = layoutOf(interval)
-  const first = timePart(bucketStart(zone, layout.parent, from))
-  const end = timePart(Math.ceil(to / 1000) * 1000)
-  if (dimension === undefined) {
-    return {
-      collection: layout.collection,
-      from: key(merchantId, zone, first),
-      to: key(merchantId, zone, end),
-    }
-  }
-  const code = dimensionCode[dimension]
-  return {
-    collection: collections.values,
-    from: key(merchantId, zone, code, first),
-    to: key(merchantId, zone, code, end),
-  }
-}
-
+/** What a bucket holds; what was not asked for is empty. */
 export interface Bucket {
-  /** The bucket's first instant, epoch ms. */
+  /** Its first instant, epoch ms. */
   readonly at: number
   /** The value of the dimension; undefined without one. */
   readonly value: string | undefined
   readonly counts: Counts
+  readonly visitors: VisitorSet | undefined
+}
+
+export interface Wanted {
+  readonly dimension?: BucketDimension | undefined
+  readonly counts: boolean
+  readonly visitors: boolean
+}
+
+/** Intervals that buckets are kept at. Weeks and months are sums of days. */
+export type Kept = Exclude<Interval, "WEEK" | "MONTH">
+
+/** A day as the fold has it: `isLarge` when its buckets are kept, else its facts are. */
+export interface Day {
+  readonly zone: string
+  /** Its first instant, epoch ms. */
+  readonly start: number
+  readonly facts: number
+  readonly isLarge: boolean
+  readonly doc: DayDoc
+}
+
+/** The days of a zone that have a part in the range. Read the rows with `daysOf`. */
+export const daysScan = (merchantId: string, zone: string, range: Range): Scan => ({
+  collection: collections.days,
+  from: key(merchantId, zone, timePart(bucketStart(zone, "DAY", range.from))),
+  to: key(merchantId, zone, timePart(Math.ceil(range.to / 1000) * 1000)),
+})
+
+export const daysOf = (zone: string, rows: ReadonlyArray<Row>): ReadonlyArray<Day> =>
+  rows.map((row) => {
+    const doc = row.doc as DayDoc
+    return {
+      zone,
+      start: timeOf(row.key.slice(row.key.lastIndexOf("\u0001") + 1)),
+      facts: doc.n,
+      isLarge: doc.d !== undefined,
+      doc,
+    }
+  })
+
+/** Where the kept buckets of an interval lie, days apart, which `daysScan` finds. */
+const collectionsOf = (interval: Kept, { dimension, counts, visitors }: Wanted): ReadonlyArray<string> => {
+  if (dimension !== undefined) {
+    if (interval !== "DAY") return [collections.valueHours]
+    return [...(counts ? [collections.values] : []), ...(visitors ? [collections.valueVisitors] : [])]
+  }
+  if (interval === "MINUTE") return [collections.minutes]
+  if (interval === "TEN_MINUTES") return [collections.tens]
+  if (!visitors) return []
+  return [interval === "DAY" ? collections.visitors : collections.hourVisitors]
+}
+
+/** The scans, beside `daysScan`, that find the kept buckets of a range. Read the rows with `keptBuckets`. */
+export const bucketScans = (
+  merchantId: string,
+  zone: string,
+  interval: Kept,
+  range: Range,
+  wanted: Wanted,
+): ReadonlyArray<Scan> => {
+  const parent = interval === "MINUTE" ? "HOUR" : "DAY"
+  const first = timePart(bucketStart(zone, parent, range.from))
+  const end = timePart(Math.ceil(range.to / 1000) * 1000)
+  const before = wanted.dimension === undefined ? [] : [dimensionCode[wanted.dimension]]
+  return collectionsOf(interval, wanted).map((collection) => ({
+    collection,
+    from: key(merchantId, zone, ...before, first),
+    to: key(merchantId, zone, ...before, end),
+  }))
+}
+
+type Add = (at: number, value: string | undefined, counts?: Counts, visitors?: StoredVisitors) => void
+
+const addSlots = (parent: number, value: string | undefined, slots: Slots<Slot>, add: Add): void => {
+  for (const name in slots) {
+    const [counts, visitors] = slots[name] as Slot
+    add(parent + Number(name) * 1000, value, counts, visitors)
+  }
+}
+
+const addRow = (collection: string, row: Row, add: Add): void => {
+  const parts = row.key.split("\u0001")
+  switch (collection) {
+    case collections.minutes:
+    case collections.tens:
+      return addSlots(timeOf(parts[2] as string), undefined, row.doc as Slots<Slot>, add)
+    case collections.visitors:
+      return add(timeOf(parts[2] as string), undefined, undefined, (row.doc as VisitorsDoc).v)
+    case collections.hourVisitors: {
+      const slots = row.doc as Slots<StoredVisitors>
+      for (const name in slots) {
+        add(timeOf(parts[2] as string) + Number(name) * 1000, undefined, undefined, slots[name])
+      }
+      return
+    }
+  }
+  const day = timeOf(parts[3] as string)
+  switch (collection) {
+    case collections.values:
+      for (const [value, counts] of rowEntries<Counts>(row, 4)) add(day, value, counts)
+      return
+    case collections.valueVisitors:
+      for (const [value, visitors] of rowEntries<StoredVisitors>(row, 4)) add(day, value, undefined, visitors)
+      return
+    case collections.valueHours:
+      for (const [value, slots] of rowEntries<Slots<Slot>>(row, 4)) addSlots(day, value, slots, add)
+      return
+  }
 }
 
 /**
- * The buckets in the rows of a `bucketScan` with the same arguments: those that begin in the range, in
- * order of time (with a dimension: by day, then value, then time). WEEK and MONTH are sums of their days that lie in the range.
- * Empty buckets are not stored and not returned.
+ * The kept buckets of the large days and of the rows of `bucketScans`, that begin in the range, in no order
+ * and in pieces: add up those of one time and value. Days that `skips` says are left out.
  */
-export const bucketsOf = (
-  zone: string,
-  interval: Interval,
-  dimension: Dimension | undefined,
-  from: number,
-  to: number,
-  rows: ReadonlyArray<Row>,
-): ReadonlyArray<Bucket> => {
-  const buckets: Array<Bucket> = []
-  const timeAt = dimension === undefined ? 2 : 3
-  for (const row of rows) {
-    const parts = row.key.split("\u0001")
-    const parent = timeOf(parts[timeAt] as string)
-    const value = dimension === undefined ? undefined : parts[timeAt + 1]
-    if (interval === "MINUTE" || interval === "TEN_MINUTES" || interval === "HOUR") {
-      const slots = interval === "HOUR" ? (row.doc as DayDoc).h : (row.doc as Slots)
-      for (const slot in slots) {
-        const at = parent + Number(slot) * 1000
-        if (at >= from && at < to) buckets.push({ at, value, counts: slots[slot] as Counts })
+export const keptBuckets = (
+  interval: Kept,
+  range: Range,
+  wanted: Wanted,
+  days: ReadonlyArray<Day>,
+  scanned: ReadonlyArray<{ readonly collection: string; readonly rows: ReadonlyArray<Row> }>,
+  skips: ((at: number) => boolean) | undefined,
+  take: (bucket: Bucket) => void,
+): void => {
+  const add: Add = (at, value, counts, visitors) => {
+    if (at < range.from || at >= range.to || skips?.(at) === true) return
+    take({
+      at,
+      value,
+      counts: counts ?? noCounts(),
+      visitors: wanted.visitors && visitors !== undefined ? VisitorSet.decode(visitors) : undefined,
+    })
+  }
+  if (wanted.dimension === undefined && wanted.counts && (interval === "DAY" || interval === "HOUR")) {
+    for (const { start, doc } of days) {
+      if (interval === "DAY") {
+        if (doc.d !== undefined) add(start, undefined, doc.d)
+        continue
       }
-    } else if (parent >= from && parent < to) {
-      buckets.push({ at: parent, value, counts: (row.doc as DayDoc).d })
+      for (const name in doc.h) add(start + Number(name) * 1000, undefined, doc.h[name])
     }
   }
-  return interval === "WEEK" || interval === "MONTH" ? merged(zone, interval, buckets) : buckets
+  for (const { collection, rows } of scanned) for (const row of rows) addRow(collection, row, add)
 }
 
-const merged = (zone: string, interval: Interval, days: ReadonlyArray<Bucket>): ReadonlyArray<Bucket> => {
-  const sums = new Map<string, Bucket>()
-  for (const day of days) {
-    const at = bucketStart(zone, interval, day.at)
-    const id = `${at} ${day.value ?? ""}`
-    let sum = sums.get(id)
-    if (sum === undefined) {
-      sum = { at, value: day.value, counts: noCounts() }
-      sums.set(id, sum)
-    }
-    addCounts(sum.counts, day.counts)
-  }
-  return [...sums.values()]
-}
+/** Counts and clients that were added up. */
+export class Sum {
+  readonly counts: Counts = noCounts()
+  private shared: VisitorSet | undefined
+  private own: VisitorSet | undefined
 
-/** Sums by value of the dimension, over all buckets given: the rows of a breakdown, in no order. */
-export const byValue = (buckets: ReadonlyArray<Bucket>): ReadonlyMap<string, Counts> => {
-  const sums = new Map<string, Counts>()
-  for (const bucket of buckets) {
-    const value = bucket.value ?? ""
-    let counts = sums.get(value)
-    if (counts === undefined) {
-      counts = noCounts()
-      sums.set(value, counts)
+  add(bucket: Bucket): void {
+    addCounts(this.counts, bucket.counts)
+    const more = bucket.visitors
+    if (more === undefined) return
+    if (this.own !== undefined) this.own.merge(more)
+    else if (this.shared === undefined) this.shared = more
+    else {
+      this.own = new VisitorSet()
+      this.own.merge(this.shared)
+      this.own.merge(more)
     }
-    addCounts(counts, bucket.counts)
   }
-  return sums
+
+  get visitors(): VisitorSet | undefined {
+    return this.own ?? this.shared
+  }
 }
 
 /** The sum of all buckets given. */
-export const sumOf = (buckets: ReadonlyArray<Bucket>): Counts => {
-  const counts = noCounts()
-  for (const bucket of buckets) addCounts(counts, bucket.counts)
-  return counts
+export const sumOf = (buckets: Iterable<Bucket>): Sum => {
+  const sum = new Sum()
+  for (const bucket of buckets) sum.add(bucket)
+  return sum
+}
+
+/** Sums by the key that `of` gives. */
+export const sumsBy = <K>(buckets: Iterable<Bucket>, of: (bucket: Bucket) => K): ReadonlyMap<K, Sum> => {
+  const sums = new Map<K, Sum>()
+  for (const bucket of buckets) {
+    const name = of(bucket)
+    let sum = sums.get(name)
+    if (sum === undefined) {
+      sum = new Sum()
+      sums.set(name, sum)
+    }
+    sum.add(bucket)
+  }
+  return sums
 }

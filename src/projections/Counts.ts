@@ -1,16 +1,28 @@
-import type { StoredEvent } from "../domain/Event.js"
 import type { Metric } from "../domain/Metrics.js"
+import type { Fact } from "./Facts.js"
+import type { Session } from "./Sessions.js"
 
 /**
- * The stored form of a bucket's numbers, an array to keep documents short:
- * events, page views, payments, and then for each currency, in order of its code, the code, the count of
- * its payments and their sum. A sum past 2^53 is a decimal string, as a JSON number would lose digits.
+ * The stored form of a bucket's numbers, an array to keep documents short: events, page views, payments,
+ * refunds, points used, points earned, sessions, bounces, milliseconds in sessions, and then for each
+ * currency, in order of its code: the code, its payments and their sum, its refunds and their sum.
+ * A sum past 2^53 is a decimal string, as a JSON number would lose digits.
  */
 export type Counts = Array<number | string>
 
-const MONEY = 3
+const EVENTS = 0
+const PAGEVIEWS = 1
+const PAYMENTS = 2
+const REFUNDS = 3
+const POINTS_USED = 4
+const POINTS_EARNED = 5
+const SESSIONS = 6
+const BOUNCES = 7
+const SESSION_MS = 8
+const MONEY = 9
+const GROUP = 5
 
-export const noCounts = (): Counts => [0, 0, 0]
+export const noCounts = (): Counts => [0, 0, 0, 0, 0, 0, 0, 0, 0]
 
 export const addSum = (sum: number | string, amount: number | string): number | string => {
   if (typeof sum === "number" && typeof amount === "number") {
@@ -21,54 +33,178 @@ export const addSum = (sum: number | string, amount: number | string): number | 
   return total <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(total) : String(total)
 }
 
-const addMoney = (counts: Counts, currency: string, count: number, amount: number | string): void => {
-  let at = MONEY
-  while (at < counts.length && (counts[at] as string) < currency) at += 3
-  if (counts[at] !== currency) counts.splice(at, 0, currency, 0, 0)
-  counts[at + 1] = (counts[at + 1] as number) + count
-  counts[at + 2] = addSum(counts[at + 2] as number | string, amount)
+const bump = (counts: Counts, at: number, by: number): void => {
+  counts[at] = (counts[at] as number) + by
 }
 
-/** Counts a business event into the bucket, in place. */
-export const countEvent = (counts: Counts, event: StoredEvent): void => {
-  counts[0] = (counts[0] as number) + 1
-  if (event.type === "pageview") counts[1] = (counts[1] as number) + 1
-  else if (event.type === "payment") {
-    counts[2] = (counts[2] as number) + 1
-    const { amount, currency } = event.data
-    if (amount !== undefined && currency !== undefined) addMoney(counts, currency, 1, amount)
+/** Where the currency's numbers are; they are put in when it is new. */
+const moneyAt = (counts: Counts, currency: string): number => {
+  let at = MONEY
+  while (at < counts.length && (counts[at] as string) < currency) at += GROUP
+  if (counts[at] !== currency) counts.splice(at, 0, currency, 0, 0, 0, 0)
+  return at
+}
+
+const addTo = (counts: Counts, at: number, more: number | string): void => {
+  counts[at] = addSum(counts[at] as number | string, more)
+}
+
+/** Index in `Values` of what `countFact` needs. */
+const TYPE = 0
+const CURRENCY = 8
+
+/** Counts an event into the bucket, in place. */
+export const countFact = (counts: Counts, fact: Fact): void => {
+  counts[EVENTS] = (counts[EVENTS] as number) + 1
+  const type = fact.values[TYPE]
+  if (type === "pageview") {
+    counts[PAGEVIEWS] = (counts[PAGEVIEWS] as number) + 1
+    return
   }
+  const isPayment = type === "payment"
+  if (!isPayment && type !== "refund") return
+  bump(counts, isPayment ? PAYMENTS : REFUNDS, 1)
+  if (isPayment) {
+    if (fact.pointsUsed !== null) addTo(counts, POINTS_USED, fact.pointsUsed)
+    if (fact.pointsEarned !== null) addTo(counts, POINTS_EARNED, fact.pointsEarned)
+  }
+  const currency = fact.values[CURRENCY]
+  if (fact.amount === null || currency === null || currency === undefined) return
+  const at = moneyAt(counts, currency) + (isPayment ? 1 : 3)
+  bump(counts, at, 1)
+  addTo(counts, at + 1, fact.amount)
+}
+
+/** What sessions add to a bucket; negative where there were more before. */
+export interface SessionChange {
+  readonly sessions: number
+  readonly bounces: number
+  readonly milliseconds: number
+}
+
+const bounces = (session: Session): number =>
+  session.events === 1 && session.pageViews === 1 ? 1 : 0
+
+/** A session that comes into the bucket of its start, or with -1 goes from it. */
+export const wholeSession = (session: Session, sign: 1 | -1): SessionChange => ({
+  sessions: sign,
+  bounces: sign * bounces(session),
+  milliseconds: sign * (session.end - session.start),
+})
+
+/** A session that stays in its bucket and goes on. */
+export const longerSession = (before: Session, after: Session): SessionChange => ({
+  sessions: 0,
+  bounces: bounces(after) - bounces(before),
+  milliseconds: after.end - before.end,
+})
+
+/** Counts it, in place. */
+export const changeSessions = (counts: Counts, change: SessionChange): void => {
+  bump(counts, SESSIONS, change.sessions)
+  bump(counts, BOUNCES, change.bounces)
+  addTo(counts, SESSION_MS, change.milliseconds)
 }
 
 /** Adds `more` to `counts`, in place. */
 export const addCounts = (counts: Counts, more: Counts): void => {
-  for (let i = 0; i < MONEY; i++) counts[i] = (counts[i] as number) + (more[i] as number)
-  for (let i = MONEY; i < more.length; i += 3) {
-    addMoney(counts, more[i] as string, more[i + 1] as number, more[i + 2] as number | string)
+  for (let i = 0; i < MONEY; i++) addTo(counts, i, more[i] as number | string)
+  for (let i = MONEY; i < more.length; i += GROUP) {
+    const at = moneyAt(counts, more[i] as string)
+    for (let j = 1; j < GROUP; j++) addTo(counts, at + j, more[i + j] as number | string)
   }
 }
 
-/** Payments in one currency: how many, and their sum in minor units. */
-export const moneyOf = (
+/** What a bucket holds of one currency; sums in minor units. */
+export interface MoneyCounts {
+  readonly payments: number
+  readonly gross: bigint
+  readonly refunds: number
+  readonly refunded: bigint
+}
+
+const noMoney: MoneyCounts = { payments: 0, gross: 0n, refunds: 0, refunded: 0n }
+
+export const moneyOf = (counts: Counts, currency: string): MoneyCounts => {
+  for (let i = MONEY; i < counts.length; i += GROUP) {
+    if (counts[i] !== currency) continue
+    const [payments, gross, refunds, refunded] = counts.slice(i + 1, i + GROUP)
+    return {
+      payments: Number(payments),
+      gross: BigInt(gross ?? 0),
+      refunds: Number(refunds),
+      refunded: BigInt(refunded ?? 0),
+    }
+  }
+  return noMoney
+}
+
+/** The currencies of the bucket's payments and refunds. */
+export const currenciesOf = (counts: Counts): ReadonlyArray<string> =>
+  counts.filter((_, index) => index >= MONEY && (index - MONEY) % GROUP === 0).map(String)
+
+/** 0 ÷ 0 is null. */
+const ratio = (part: number, whole: number): number | null => (whole === 0 ? null : part / whole)
+
+/**
+ * A metric of the bucket, without VISITORS, which are no sum. Money is in minor units of the currency;
+ * past 2^53 it is rounded to what a number can hold.
+ */
+export const metricValue = (
   counts: Counts,
+  metric: Exclude<Metric, "VISITORS">,
   currency: string,
-): { readonly count: number; readonly sum: bigint } => {
-  for (let i = MONEY; i < counts.length; i += 3) {
-    if (counts[i] === currency) return { count: counts[i + 1] as number, sum: BigInt(counts[i + 2] ?? 0) }
-  }
-  return { count: 0, sum: 0n }
-}
-
-/** A metric of the bucket. Money past 2^53 minor units is rounded to what a number can hold. */
-export const metricValue = (counts: Counts, metric: Metric, currency: string): number => {
+): number | null => {
   switch (metric) {
     case "EVENTS":
-      return counts[0] as number
+      return counts[EVENTS] as number
     case "PAGEVIEWS":
-      return counts[1] as number
+      return counts[PAGEVIEWS] as number
+    case "SESSIONS":
+      return counts[SESSIONS] as number
+    case "BOUNCE_RATE":
+      return ratio(counts[BOUNCES] as number, counts[SESSIONS] as number)
+    case "SESSION_SECONDS":
+      return ratio(Number(counts[SESSION_MS]) / 1000, counts[SESSIONS] as number)
     case "PAYMENTS":
-      return counts[2] as number
+      return counts[PAYMENTS] as number
     case "GROSS_VOLUME":
-      return Number(moneyOf(counts, currency).sum)
+      return Number(moneyOf(counts, currency).gross)
+    case "REFUNDS":
+      return counts[REFUNDS] as number
+    case "REFUND_VOLUME":
+      return Number(moneyOf(counts, currency).refunded)
+    case "NET_VOLUME": {
+      const { gross, refunded } = moneyOf(counts, currency)
+      return Number(gross - refunded)
+    }
+    case "AVERAGE_ORDER_VALUE": {
+      const { gross, payments } = moneyOf(counts, currency)
+      return ratio(Number(gross), payments)
+    }
+    case "POINTS_USED":
+      return Number(counts[POINTS_USED])
+    case "POINTS_EARNED":
+      return Number(counts[POINTS_EARNED])
+  }
+}
+
+/** Whether the bucket holds anything that the metric is made of: payments of 0 in the currency are. */
+export const isMet = (counts: Counts, metric: Exclude<Metric, "VISITORS">, currency: string): boolean => {
+  switch (metric) {
+    case "BOUNCE_RATE":
+    case "SESSION_SECONDS":
+      return (counts[SESSIONS] as number) > 0
+    case "GROSS_VOLUME":
+    case "AVERAGE_ORDER_VALUE":
+      return moneyOf(counts, currency).payments > 0
+    case "REFUND_VOLUME":
+      return moneyOf(counts, currency).refunds > 0
+    case "NET_VOLUME": {
+      const { payments, refunds } = moneyOf(counts, currency)
+      return payments + refunds > 0
+    }
+    default:
+      return (metricValue(counts, metric, currency) ?? 0) > 0
   }
 }

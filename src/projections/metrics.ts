@@ -1,166 +1,204 @@
-import { isBusinessType, type RecordedEvent, type StoredEvent, SystemType } from "../domain/Event.js"
-import { type Dimension, dimensions, NONE, OTHER } from "../domain/Metrics.js"
+import { createHash } from "node:crypto"
+import { isBusinessType, type RecordedEvent, SystemType } from "../domain/Event.js"
+import { bucketDimensions } from "../domain/Metrics.js"
 import { evolveSettings, type MerchantSettings } from "../domain/Settings.js"
-import { type Cut, cut, isValidZone } from "../domain/TimeBuckets.js"
+import { type Cut, cut, isValidZone, nextBucket } from "../domain/TimeBuckets.js"
 import type { Docs, Projection } from "../processors/Projection.js"
-import { clean } from "../readmodels/Key.js"
+import { longerSession, type SessionChange, wholeSession } from "./Counts.js"
+import { KEPT } from "./Expiry.js"
 import {
-  collections,
-  type DayDoc,
-  dimensionCode,
-  MINUTE_KEPT,
-  type Slots,
-  slotOf,
-  TEN_MINUTES_KEPT,
-  timeOf,
-  timePart,
-} from "./Buckets.js"
-import { type Counts, countEvent, noCounts } from "./Counts.js"
-
-export type { Bucket } from "./Buckets.js"
-export { bucketScan, bucketsOf, byValue, keptFor, sumOf } from "./Buckets.js"
-export type { Counts } from "./Counts.js"
-export { addCounts, metricValue, moneyOf, noCounts } from "./Counts.js"
+  appendFact,
+  Columns,
+  FACTS,
+  type Fact,
+  factOf,
+  newSegment,
+  SEGMENT,
+  type Segment,
+  segmentKey,
+} from "./Facts.js"
+import { LargeDay } from "./LargeDay.js"
+import { activeMerchants, collections, type DayDoc, everyMerchant, FEW, timeKey } from "./Layout.js"
+import { recordSession, SESSIONS, type Session, type SessionEvent, sessionsStarting } from "./Sessions.js"
 
 /**
  * The numbers of each merchant, in buckets of its own time zone (the settings in force when an event was
- * recorded; events before a change of zone stay where they were counted). `Buckets.ts` says how they lie.
+ * recorded; events before a change of zone stay where they were counted). `Layout.ts` says how they lie.
  *
- * `zones` merchant → the settings so far. `kept` merchant → the documents of buckets that expire.
+ * `zones` merchant → the settings so far.
  */
 const ZONES = "zones"
-const KEPT = "kept"
 
 export const PROJECTION = "metrics"
 
 /** Values of a dimension counted apart on one day of a merchant; those that come later are `(other)`. */
 export const MAX_VALUES = 10_000
 
-const newDay = (): DayDoc => ({ d: noCounts(), h: {}, n: {} })
-const newValue = (): DayDoc => ({ d: noCounts(), h: {} })
-const newSlots = (): Slots => ({})
-
-const slot = (slots: Slots, name: string): Counts => {
-  const known = slots[name]
-  if (known !== undefined) return known
-  const counts = noCounts()
-  slots[name] = counts
-  return counts
-}
-
-const valueIn = (event: StoredEvent, dimension: Dimension): string => {
-  switch (dimension) {
-    case "TYPE":
-      return event.type
-    case "PATH":
-      return event.data.path ?? NONE
-    case "PAYMENT_METHOD":
-      return event.data.paymentMethod ?? NONE
-  }
-}
-
-export const makeMetrics = (options: { readonly maxValues: number }): Projection => {
-  const countValues = (docs: Docs, prefix: string, event: StoredEvent, at: Cut, day: DayDoc): void => {
-    const time = timePart(at.day)
-    const hour = slotOf(at.day, at.hour)
-    for (const dimension of dimensions) {
-      const code = dimensionCode[dimension]
-      const before = `${prefix}\u0001${code}\u0001${time}`
-      const value = valueIn(event, dimension)
-      let name = clean(value)
-      if (name !== NONE && name !== OTHER) {
-        const counted = day.n?.[code] ?? 0
-        if (docs.get(collections.values, `${before}\u0001${name}`) === undefined) {
-          if (counted >= options.maxValues) name = OTHER
-          else if (day.n !== undefined) day.n[code] = counted + 1
-        }
-      }
-      const doc = docs.edit(collections.values, `${before}\u0001${name}`, newValue)
-      countEvent(doc.d, event)
-      countEvent(slot(doc.h, hour), event)
-    }
-  }
-
-  /** Counts into a bucket that expires, unless it has; what has expired since goes when a document comes. */
-  const countFine = (
-    docs: Docs,
-    merchant: string,
-    collection: Expiring,
-    documentKey: string,
-    name: string,
-    event: RecordedEvent,
-  ): void => {
-    let added = false
-    const slots = docs.edit(collection, documentKey, () => {
-      added = true
-      return newSlots()
-    })
-    if (added) remember(docs, merchant, collection, documentKey, event.metadata.recordedAt)
-    countEvent(slot(slots, name), event.event)
-  }
-
-  return {
-    name: PROJECTION,
-    version: 1,
-    collections: [ZONES, KEPT, ...Object.values(collections)],
-    apply: (recorded, docs) => {
-      const event = recorded.event
-      const merchant = event.data.merchantId
-      if (event.type === SystemType.MerchantCreated || event.type === SystemType.MerchantSettingsChanged) {
-        docs.put(ZONES, merchant, evolveSettings(docs.get<MerchantSettings>(ZONES, merchant), event))
-        return
-      }
-      if (!isBusinessType(event.type)) return
-      const zone = zoneOf(docs.get<MerchantSettings>(ZONES, merchant))
-      const at = cut(zone, event.at)
-      const now = recorded.metadata.recordedAt
-      const prefix = `${merchant}\u0001${zone}`
-      const dayKey = `${prefix}\u0001${timePart(at.day)}`
-      const day = docs.edit(collections.days, dayKey, newDay)
-      countEvent(day.d, event)
-      countEvent(slot(day.h, slotOf(at.day, at.hour)), event)
-      if (at.minute >= now - MINUTE_KEPT) {
-        const hourKey = `${prefix}\u0001${timePart(at.hour)}`
-        countFine(docs, merchant, collections.minutes, hourKey, slotOf(at.hour, at.minute), recorded)
-      }
-      if (at.tenMinutes >= now - TEN_MINUTES_KEPT) {
-        countFine(docs, merchant, collections.tens, dayKey, slotOf(at.day, at.tenMinutes), recorded)
-      }
-      countValues(docs, prefix, event, at, day)
-    },
-  }
-}
+const newDay = (): DayDoc => ({ n: 0 })
 
 const zoneOf = (settings: MerchantSettings | undefined): string =>
   settings !== undefined && isValidZone(settings.timezone) ? settings.timezone : "UTC"
 
-/** A document's last bucket begins before its own end: an hour, or a day of at most 26 hours. */
-const HOUR = 3_600_000
-const LONGEST_DAY = 26 * HOUR
+/** `merchant-ppp.…` */
+const partitionIn = (stream: string): number => Number(stream.slice(9, 12))
 
-/** Keys of `minutes` and `tens` without the merchant: zone, start. */
-type Kept = Readonly<Record<"minutes" | "tens", ReadonlyArray<string>>>
-type Expiring = keyof Kept
-
-const expired = (collection: Expiring, name: string, now: number): boolean => {
-  const start = timeOf(name.slice(name.indexOf("\u0001") + 1))
-  return collection === "minutes"
-    ? start + HOUR < now - MINUTE_KEPT
-    : start + LONGEST_DAY < now - TEN_MINUTES_KEPT
+/** A merchant in the place of a client. */
+const merchantKeys = new Map<string, string>()
+const MOST_KEYS = 100_000
+const merchantKey = (merchantId: string): string => {
+  let found = merchantKeys.get(merchantId)
+  if (found === undefined) {
+    if (merchantKeys.size >= MOST_KEYS) merchantKeys.clear()
+    found = createHash("sha256").update(merchantId).digest("base64url").slice(0, 22)
+    merchantKeys.set(merchantId, found)
+  }
+  return found
 }
 
-/**
- * Notes a new document of buckets that expire, and removes those that have. As this happens when the log
- * says so, and not when a clock does, a fresh fold of the log keeps and removes the same documents.
- */
-const remember = (docs: Docs, merchant: string, collection: Expiring, added: string, now: number): void => {
-  const kept = docs.get<Kept>(KEPT, merchant) ?? { minutes: [], tens: [] }
-  const staying = kept[collection].filter((name) => {
-    const stays = !expired(collection, name, now)
-    if (!stays) docs.put(collection, `${merchant}\u0001${name}`, undefined)
-    return stays
-  })
-  docs.put(KEPT, merchant, { ...kept, [collection]: [...staying, added.slice(merchant.length + 1)] })
+export const makeMetrics = (options: { readonly maxValues: number }): Projection => {
+  /** The buckets of a day that has many events; undefined for one that is its facts alone. */
+  const large = (
+    docs: Docs,
+    merchantId: string,
+    zone: string,
+    day: number,
+    force: boolean,
+  ): LargeDay | undefined => {
+    const key = timeKey(merchantId, zone, day)
+    const known = docs.memo.get(key)
+    if (known instanceof LargeDay) return known
+    if (!force && docs.get<DayDoc>(collections.days, key)?.d === undefined) return undefined
+    const dimensions = merchantId.startsWith("_") ? [] : bucketDimensions
+    const opened = new LargeDay(
+      docs,
+      { merchantId, zone, day, dimensions, maxValues: options.maxValues },
+      docs.edit(collections.days, key, newDay),
+    )
+    docs.memo.set(key, opened)
+    return opened
+  }
+
+  /** Fills the buckets of a day from its facts and sessions so far. */
+  const enlarge = (docs: Docs, merchantId: string, zone: string, day: number, now: number): void => {
+    const doc = docs.edit(collections.days, timeKey(merchantId, zone, day), newDay)
+    const facts = doc.f as Segment
+    delete doc.f
+    docs.put(FACTS, segmentKey(merchantId, zone, day, 0), facts)
+    const buckets = large(docs, merchantId, zone, day, true)
+    const columns = new Columns(facts)
+    for (let i = 0; i < columns.size; i++) {
+      const fact = columns.fact(i)
+      buckets?.count(fact, fact.visitor, cut(zone, fact.at), now)
+    }
+    for (const session of sessionsStarting(docs, merchantId, day, nextBucket(zone, "DAY", day))) {
+      if (session.zone === zone) buckets?.changeSession(session, wholeSession(session, 1), now)
+    }
+  }
+
+  const keepFact = (
+    docs: Docs,
+    merchantId: string,
+    zone: string,
+    at: Cut,
+    fact: Fact,
+    now: number,
+  ): LargeDay | undefined => {
+    const doc = docs.edit(collections.days, timeKey(merchantId, zone, at.day), newDay)
+    doc.n++
+    if (doc.n <= FEW) {
+      doc.f ??= newSegment(at.day)
+      appendFact(doc.f, fact)
+      return undefined
+    }
+    if (doc.f !== undefined) enlarge(docs, merchantId, zone, at.day, now)
+    const number = Math.floor((doc.n - 1) / SEGMENT)
+    appendFact(
+      docs.edit(FACTS, segmentKey(merchantId, zone, at.day, number), () => newSegment(at.day)),
+      fact,
+    )
+    return large(docs, merchantId, zone, at.day, true)
+  }
+
+  /** Counts a change of a session into the day of its start, at the merchant and at all together. */
+  const changeSession = (
+    docs: Docs,
+    merchantId: string,
+    partition: number,
+    session: Session,
+    change: SessionChange,
+    now: number,
+  ): void => {
+    const { zone, start } = session
+    large(docs, merchantId, zone, cut(zone, start).day, false)?.changeSession(session, change, now)
+    const together = everyMerchant(partition)
+    large(docs, together, "UTC", cut("UTC", start).day, true)?.changeSession(session, change, now)
+  }
+
+  const countSession = (
+    docs: Docs,
+    merchantId: string,
+    partition: number,
+    event: SessionEvent,
+    now: number,
+  ): void => {
+    const { before, after } = recordSession(docs, event)
+    const [only, second] = before
+    if (only !== undefined && second === undefined && only.id === after.id && only.start === after.start) {
+      const change = longerSession(only, after)
+      if (change.bounces === 0 && change.milliseconds === 0) return
+      changeSession(docs, merchantId, partition, after, change, now)
+      return
+    }
+    for (const session of before) {
+      changeSession(docs, merchantId, partition, session, wholeSession(session, -1), now)
+    }
+    changeSession(docs, merchantId, partition, after, wholeSession(after, 1), now)
+  }
+
+  const apply = (recorded: RecordedEvent, docs: Docs): void => {
+    const { event } = recorded
+    const merchantId = event.data.merchantId
+    if (event.type === SystemType.MerchantCreated || event.type === SystemType.MerchantSettingsChanged) {
+      docs.put(ZONES, merchantId, evolveSettings(docs.get<MerchantSettings>(ZONES, merchantId), event))
+      return
+    }
+    if (!isBusinessType(event.type)) return
+    const now = recorded.metadata.recordedAt
+    const fact = factOf(recorded)
+    const zone = zoneOf(docs.get<MerchantSettings>(ZONES, merchantId))
+    const at = cut(zone, event.at)
+    keepFact(docs, merchantId, zone, at, fact, now)?.count(fact, fact.visitor, at, now)
+
+    const partition = partitionIn(recorded.stream)
+    const utc = cut("UTC", event.at)
+    large(docs, everyMerchant(partition), "UTC", utc.day, true)?.count(fact, fact.visitor, utc, now)
+    large(docs, activeMerchants(partition), "UTC", utc.day, true)?.count(
+      fact,
+      merchantKey(merchantId),
+      utc,
+      now,
+    )
+
+    if (fact.visitor === null) return
+    const sessionEvent: SessionEvent = {
+      merchantId,
+      visitor: fact.visitor,
+      activity: Math.min(event.at, now),
+      id: event.data.id,
+      pageView: event.type === "pageview",
+      position: recorded.position,
+      zone,
+      values: fact.values,
+    }
+    countSession(docs, merchantId, partition, sessionEvent, now)
+  }
+
+  return {
+    name: PROJECTION,
+    version: 2,
+    collections: [ZONES, KEPT, FACTS, SESSIONS, ...Object.values(collections)],
+    apply,
+  }
 }
 
 export const metrics = makeMetrics({ maxValues: MAX_VALUES })

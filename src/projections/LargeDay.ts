@@ -1,0 +1,226 @@
+import { type BucketDimension, bucketDimensions, NONE, OTHER } from "../domain/Metrics.js"
+import { type Cut, cut } from "../domain/TimeBuckets.js"
+import type { Docs } from "../processors/Projection.js"
+import { clean } from "../readmodels/Key.js"
+import { type Counts, changeSessions, countFact, noCounts, type SessionChange } from "./Counts.js"
+import { dimensionCode, type Values } from "./Dimensions.js"
+import { rememberExpiring } from "./Expiry.js"
+import type { Fact } from "./Facts.js"
+import {
+  collections,
+  type DayDoc,
+  MINUTE_KEPT,
+  type Slot,
+  type Slots,
+  type StoredVisitors,
+  slotOf,
+  TEN_MINUTES_KEPT,
+  timeKey,
+  type VisitorsDoc,
+  valuesKey,
+} from "./Layout.js"
+import type { Session } from "./Sessions.js"
+import { editTable, entryName, tableEntry, tableSize } from "./Table.js"
+import { VisitorSet } from "./VisitorSet.js"
+
+const newSlot = (): Slot => [noCounts()]
+const newSlots = <A>(): Slots<A> => ({})
+
+/** One value of a dimension on the day. */
+interface Value {
+  readonly name: string
+  readonly counts: Counts
+  visitors: VisitorSet | undefined
+  readonly hours: Slots<Slot>
+}
+
+const addVisitor = (slot: Slot, visitor: string): void => {
+  const visitors = VisitorSet.of(slot[1])
+  slot[1] = visitors
+  visitors.add(visitor)
+}
+
+const slotIn = (slots: Slots<Slot>, name: string): Slot => {
+  const known = slots[name]
+  if (known !== undefined) return known
+  const slot = newSlot()
+  slots[name] = slot
+  return slot
+}
+
+export interface Large {
+  readonly merchantId: string
+  readonly zone: string
+  /** Its first instant, epoch ms. */
+  readonly day: number
+  /** None for the numbers of many merchants together. */
+  readonly dimensions: ReadonlyArray<BucketDimension>
+  /** Values of a dimension that are counted apart; those that come later are `(other)`. */
+  readonly maxValues: number
+}
+
+/**
+ * The buckets of one day of a merchant, being counted. Keeps references into documents that it edits, so
+ * that most events are counted without looking a document up: it lives until the next commit.
+ */
+export class LargeDay {
+  private readonly counts: Counts
+  private readonly hours: Slots<Counts>
+  private all: VisitorSet | undefined
+  private hourVisitors: Slots<StoredVisitors> | undefined
+  private readonly fine = new Map<string, Slots<Slot>>()
+  private readonly values: ReadonlyArray<Map<string | null, Value>>
+  private readonly key: string
+
+  constructor(
+    private readonly docs: Docs,
+    private readonly is: Large,
+    doc: DayDoc,
+  ) {
+    doc.d ??= noCounts()
+    doc.h ??= {}
+    this.counts = doc.d
+    this.hours = doc.h
+    this.key = timeKey(is.merchantId, is.zone, is.day)
+    this.values = is.dimensions.map(() => new Map())
+  }
+
+  /** `now`: when the event was recorded, epoch ms. `at`: the buckets of the fact's time. */
+  count(fact: Fact, visitor: string | null, at: Cut, now: number): void {
+    const hour = slotOf(this.is.day, at.hour)
+    countFact(this.counts, fact)
+    countFact(this.hour(hour), fact)
+    if (visitor !== null) this.addVisitor(visitor, hour)
+    for (const slot of this.fineSlots(at, now)) {
+      countFact(slot[0], fact)
+      if (visitor !== null) addVisitor(slot, visitor)
+    }
+    for (let i = 0; i < this.values.length; i++) {
+      const value = this.value(i, fact.values)
+      const slot = slotIn(value.hours, hour)
+      countFact(value.counts, fact)
+      countFact(slot[0], fact)
+      if (visitor === null) continue
+      value.visitors ??= this.visitorsOf(i, value.name)
+      value.visitors.add(visitor)
+      addVisitor(slot, visitor)
+    }
+  }
+
+  /** Counts a change of a session that starts on the day. */
+  changeSession({ start, values }: Session, change: SessionChange, now: number): void {
+    const at = cut(this.is.zone, start)
+    const hour = slotOf(this.is.day, at.hour)
+    changeSessions(this.counts, change)
+    changeSessions(this.hour(hour), change)
+    for (const slot of this.fineSlots(at, now)) changeSessions(slot[0], change)
+    for (let i = 0; i < this.values.length; i++) {
+      const value = this.value(i, values)
+      changeSessions(value.counts, change)
+      changeSessions(slotIn(value.hours, hour)[0], change)
+    }
+  }
+
+  private hour(name: string): Counts {
+    const known = this.hours[name]
+    if (known !== undefined) return known
+    const counts = noCounts()
+    this.hours[name] = counts
+    return counts
+  }
+
+  private addVisitor(visitor: string, hour: string): void {
+    if (this.all === undefined) {
+      const doc = this.docs.edit<VisitorsDoc>(collections.visitors, this.key, () => ({ v: new VisitorSet() }))
+      this.all = VisitorSet.decode(doc.v)
+      doc.v = this.all
+    }
+    this.all.add(visitor)
+    this.hourVisitors ??= this.docs.edit<Slots<StoredVisitors>>(collections.hourVisitors, this.key, newSlots)
+    const visitors = VisitorSet.of(this.hourVisitors[hour])
+    this.hourVisitors[hour] = visitors
+    visitors.add(visitor)
+  }
+
+  /** The slots of buckets that expire, those left out that have. */
+  private fineSlots(at: Cut, now: number): ReadonlyArray<Slot> {
+    const slots: Array<Slot> = []
+    if (at.tenMinutes >= now - TEN_MINUTES_KEPT) {
+      slots.push(slotIn(this.fineDoc("tens", this.is.day, now), slotOf(this.is.day, at.tenMinutes)))
+    }
+    if (at.minute >= now - MINUTE_KEPT) {
+      slots.push(slotIn(this.fineDoc("minutes", at.hour, now), slotOf(at.hour, at.minute)))
+    }
+    return slots
+  }
+
+  private fineDoc(collection: "tens" | "minutes", start: number, now: number): Slots<Slot> {
+    const id = `${collection}${start}`
+    const known = this.fine.get(id)
+    if (known !== undefined) return known
+    const { merchantId, zone } = this.is
+    const key = timeKey(merchantId, zone, start)
+    let added = false
+    const slots = this.docs.edit<Slots<Slot>>(collection, key, () => {
+      added = true
+      return {}
+    })
+    if (added) rememberExpiring(this.docs, merchantId, collection, key, now)
+    this.fine.set(id, slots)
+    return slots
+  }
+
+  private value(index: number, values: Values): Value {
+    const raw = values[index] ?? null
+    const seen = this.values[index] as Map<string | null, Value>
+    const known = seen.get(raw)
+    if (known !== undefined) return known
+    const value = this.open(index, raw === null ? NONE : clean(raw))
+    seen.set(raw, value)
+    return value
+  }
+
+  private open(index: number, wanted: string): Value {
+    const key = this.valuesKey(index)
+    const name = this.nameFor(key, wanted)
+    const { docs } = this
+    const own = entryName(name)
+    return {
+      name,
+      counts: editTable(docs, collections.values, key, name, noCounts)[own] as Counts,
+      visitors: undefined,
+      hours: editTable<Slots<Slot>>(docs, collections.valueHours, key, name, newSlots)[own] as Slots<Slot>,
+    }
+  }
+
+  private nameFor(key: string, wanted: string): string {
+    const { docs } = this
+    if (wanted === NONE || wanted === OTHER) return wanted
+    const has = (name: string) => tableEntry(docs, collections.values, key, name) !== undefined
+    if (has(wanted)) return wanted
+    const size = tableSize(docs, collections.values, key)
+    if (size < this.is.maxValues) return wanted
+    const counted = size - Number(has(NONE)) - Number(has(OTHER))
+    return counted < this.is.maxValues ? wanted : OTHER
+  }
+
+  private visitorsOf(index: number, name: string): VisitorSet {
+    const key = this.valuesKey(index)
+    const entries = editTable<StoredVisitors>(
+      this.docs,
+      collections.valueVisitors,
+      key,
+      name,
+      () => new VisitorSet(),
+    )
+    const own = entryName(name)
+    const visitors = VisitorSet.decode(entries[own] as StoredVisitors)
+    entries[own] = visitors
+    return visitors
+  }
+
+  private valuesKey(index: number): string {
+    const { merchantId, zone, day } = this.is
+    return valuesKey(merchantId, zone, dimensionCode[bucketDimensions[index] as BucketDimension], day)
+  }
+}
