@@ -11,6 +11,12 @@ export interface Docs {
    * written with the batch. For folds that count: copying a document for each event costs more than all else.
    */
   readonly edit: <A extends object>(collection: string, key: string, create: () => A) => A
+  /**
+   * References to parts of documents that a fold has edited since the last commit, under names that the
+   * fold chooses; emptied when documents may be written, replaced or forgotten. It spares a fold that
+   * edits the same parts for event after event the way to them. A fold gives the same without it.
+   */
+  readonly memo: Map<string, unknown>
 }
 
 /**

@@ -4,9 +4,17 @@ import type { Doc, ReadModelsService, ReadModelsUnavailable, Ref } from "../read
 import type { Docs, Projection } from "./Projection.js"
 import type { WorkingSet } from "./WorkingSet.js"
 
+/**
+ * The document as a store would give it back: a fold may have put objects in that have a JSON form, such
+ * as a `VisitorSet`, which a structured clone would take apart.
+ */
+const copyOf = (doc: Doc | undefined): Doc | undefined =>
+  doc === undefined ? undefined : JSON.parse(JSON.stringify(doc))
+
 /** Copies, so that the folds of a trial change nothing; remembers what was asked for and not at hand. */
 class Trial implements Docs {
   readonly missing = new Map<string, Ref>()
+  readonly memo = new Map<string, unknown>()
   private readonly copies = new Map<string, Doc | undefined>()
 
   constructor(private readonly working: WorkingSet) {}
@@ -16,7 +24,7 @@ class Trial implements Docs {
     if (this.copies.has(id)) return this.copies.get(id) as A | undefined
     const { known, doc } = this.working.peek(collection, key)
     if (!known) this.missing.set(id, { collection, key })
-    const copy = structuredClone(doc)
+    const copy = copyOf(doc)
     this.copies.set(id, copy)
     return copy as A | undefined
   }

@@ -29,6 +29,7 @@ const SAMPLE_EVERY = 64
  * and with it all that nobody asked for since, is forgotten.
  */
 export class WorkingSet implements Docs {
+  readonly memo = new Map<string, unknown>()
   private young = new Map<string, Map<string, Entry>>()
   private old = new Map<string, Map<string, Entry>>()
   private youngSize = 0
@@ -109,6 +110,8 @@ export class WorkingSet implements Docs {
 
   /** The puts are written: the documents stay as far as they fit. */
   committed(): void {
+    // What a fold changes through a reference from before would not be written with the next commit.
+    this.memo.clear()
     for (const entry of this.changed) {
       entry.dirty = false
       if (this.samples++ % SAMPLE_EVERY === 0 && entry.doc !== undefined) this.sample(entry)
@@ -122,6 +125,7 @@ export class WorkingSet implements Docs {
 
   /** Forgets everything, and so all changes since the last commit. */
   discard(): void {
+    this.memo.clear()
     this.young = new Map()
     this.old = new Map()
     this.youngSize = 0
