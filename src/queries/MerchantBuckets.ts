@@ -1,81 +1,261 @@
 import { Effect } from "effect"
-import type { Dimension, Interval } from "../domain/Metrics.js"
+import type { Interval } from "../domain/Metrics.js"
 import { partitionOf } from "../domain/Partition.js"
-import { bucketStart, type Range } from "../domain/TimeBuckets.js"
-import { type Bucket, bucketScan, bucketsOf, PROJECTION } from "../projections/metrics.js"
+import { bucketStart, cut, type Range } from "../domain/TimeBuckets.js"
+import { offsetAt } from "../domain/Zone.js"
+import { FactFold } from "../projections/FactFold.js"
+import {
+  type Bucket,
+  bucketScans,
+  Columns,
+  type Day,
+  daysOf,
+  daysScan,
+  FACTS,
+  type Kept,
+  keptBuckets,
+  PROJECTION,
+  type Part,
+  type Segment,
+  segmentsScan,
+  sessionsOf,
+  sessionsScan,
+  type Wanted,
+} from "../projections/metrics.js"
+import type { Row, Scan } from "../readmodels/ReadModels.js"
+import { MAX_FACTS, tooManyFacts } from "./Costs.js"
 import type { Freshness, Reading } from "./Freshness.js"
 import { type QueryError, refused } from "./QueryError.js"
 import type { Zones } from "./Zones.js"
 
-/** A part of a question about buckets: whole buckets of one interval in the merchant's zone. */
-export interface Part {
-  readonly interval: Interval
-  readonly range: Range
-}
+export type { Part } from "../projections/metrics.js"
 
 export interface BucketReading extends Reading {
   /** For each part, in no order. Buckets of one time and value may come in pieces: add them up. */
   readonly parts: ReadonlyArray<ReadonlyArray<Bucket>>
 }
 
-/** Documents that one question may read: past this it would hold up everyone else. */
-export const MAX_DOCUMENTS = 250_000
+export interface BucketsWanted extends Wanted {
+  /** Whether sessions are counted too. */
+  readonly sessions: boolean
+}
 
-/** The interval in which buckets of a former zone are read, to be put into those of today's zone. */
-const finer = (interval: Interval): Interval =>
-  interval === "MINUTE" || interval === "TEN_MINUTES" ? interval : "HOUR"
+/** Documents that one question may read: past this it would hold up everyone else. */
+export const MAX_DOCUMENTS = 20_000
+
+/** Whose buckets, and in which zone they are asked for. */
+export interface BucketsOf {
+  readonly id: string
+  readonly timezone: string
+}
 
 export interface MerchantBuckets {
   /** Reads all parts at one moment. */
   readonly read: (
-    merchant: { readonly id: string; readonly timezone: string },
+    merchant: BucketsOf,
     parts: ReadonlyArray<Part>,
-    dimension?: Dimension,
+    wanted: BucketsWanted,
   ) => Effect.Effect<BucketReading, QueryError>
 }
 
+const keptInterval = (interval: Interval): Kept =>
+  interval === "WEEK" || interval === "MONTH" ? "DAY" : interval
+
+/** The interval in which buckets of a former zone are read, to be put into those of today's zone. */
+const finer = (interval: Interval): Kept =>
+  interval === "MINUTE" || interval === "TEN_MINUTES" ? interval : "HOUR"
+
+const unit: Record<Kept, number> = { MINUTE: 60_000, TEN_MINUTES: 600_000, HOUR: 3_600_000, DAY: 3_600_000 }
+
+/** Buckets of one zone for one part. */
+interface Piece {
+  readonly zone: string
+  readonly part: Part
+  readonly index: number
+  readonly interval: Kept
+  readonly scans: ReadonlyArray<Scan>
+}
+
+const union = (ranges: ReadonlyArray<Range>): Range => ({
+  from: Math.min(...ranges.map(({ from }) => from)),
+  to: Math.max(...ranges.map(({ to }) => to)),
+})
+
+/** The parts of the range that are in none of the others. */
+export const without = (range: Range, others: ReadonlyArray<Range>): ReadonlyArray<Range> => {
+  const left: Array<Range> = []
+  let from = range.from
+  for (const other of [...others].sort((a, b) => a.from - b.from)) {
+    if (other.from > from) left.push({ from, to: Math.min(other.from, range.to) })
+    from = Math.max(from, other.to)
+    if (from >= range.to) break
+  }
+  if (from < range.to) left.push({ from, to: range.to })
+  return left.filter((one) => one.from < one.to)
+}
+
+const merge = (ranges: ReadonlyArray<Range>): ReadonlyArray<Range> => {
+  const merged: Array<Range> = []
+  for (const range of [...ranges].sort((a, b) => a.from - b.from)) {
+    const last = merged.at(-1)
+    if (last !== undefined && range.from <= last.to) {
+      merged[merged.length - 1] = { from: last.from, to: Math.max(last.to, range.to) }
+    } else merged.push(range)
+  }
+  return merged
+}
+
+/** One question to the read models, in the making: which rows answer what. */
+class Question {
+  readonly pieces: ReadonlyArray<Piece>
+  readonly first: ReadonlyArray<Scan>
+  private readonly range: Range
+  private days: ReadonlyArray<Day> = []
+  private fromFacts: ReadonlyArray<Day> = []
+  private sessionRanges: ReadonlyArray<Range> = []
+
+  constructor(
+    private readonly merchant: BucketsOf,
+    private readonly zones: ReadonlyArray<string>,
+    private readonly parts: ReadonlyArray<Part>,
+    private readonly wanted: BucketsWanted,
+  ) {
+    const { id, timezone } = merchant
+    this.range = union(parts.map(({ range }) => range))
+    this.pieces = zones.flatMap((zone) =>
+      parts.map((part, index) => {
+        const interval = zone === timezone ? keptInterval(part.interval) : finer(part.interval)
+        return { zone, part, index, interval, scans: bucketScans(id, zone, interval, part.range, wanted) }
+      }),
+    )
+    this.first = [
+      ...zones.map((zone) => daysScan(id, zone, this.range)),
+      ...this.pieces.flatMap(({ scans }) => scans),
+    ].map((scan) => ({ ...scan, limit: MAX_DOCUMENTS }))
+  }
+
+  /** A large day of a former zone whose buckets straddle those of today's: its facts are cut anew. */
+  private isMisaligned({ zone, start }: Day): boolean {
+    const { timezone } = this.merchant
+    if (zone === timezone) return false
+    const units = this.parts.map(({ interval }) => unit[finer(interval)])
+    const apart = Math.abs(offsetAt(zone, start) - offsetAt(timezone, start))
+    return units.some((length) => apart % length !== 0)
+  }
+
+  /** What has to be read once it is known which days are kept as facts. */
+  follow(rows: ReadonlyArray<ReadonlyArray<Row>>): ReadonlyArray<Scan> {
+    const { id } = this.merchant
+    this.days = this.zones.flatMap((zone, index) => daysOf(zone, rows[index] ?? []))
+    this.fromFacts = this.days.filter((day) => !day.isLarge || this.isMisaligned(day))
+    const scans = this.fromFacts
+      .filter(({ isLarge }) => isLarge)
+      .map(({ zone, start }) => segmentsScan(id, zone, start, start))
+    if (!this.wanted.sessions) return scans
+    const uncovered = this.zones.flatMap((zone) => {
+      const covered = this.days.filter((day) => day.zone === zone && !this.fromFacts.includes(day))
+      return without(this.range, covered.map((day) => this.rangeOf(day)))
+    })
+    this.sessionRanges = merge(uncovered)
+    return [...scans, ...this.sessionRanges.map(({ from, to }) => sessionsScan(id, from, to))]
+  }
+
+  private rangeOf({ zone, start }: Day): Range {
+    return { from: start, to: this.endOf(zone, start) }
+  }
+
+  private endOf(zone: string, start: number): number {
+    // The day after begins 20 to 28 hours later, whatever the clocks do.
+    return bucketStart(zone, "DAY", start + 28 * 3_600_000)
+  }
+
+  /** Facts that are read, of days that are large but can't be taken as they lie. */
+  get facts(): number {
+    return this.fromFacts.reduce((sum, { isLarge, facts }) => (isLarge ? sum + facts : sum), 0)
+  }
+
+  answer(rows: ReadonlyArray<ReadonlyArray<Row>>): ReadonlyArray<ReadonlyArray<Bucket>> {
+    const found = this.parts.map((): Array<Bucket> => [])
+    let at = this.zones.length
+    for (const piece of this.pieces) {
+      const scanned = piece.scans.map(({ collection }, index) => ({ collection, rows: rows[at + index] ?? [] }))
+      at += piece.scans.length
+      this.addKept(piece, scanned, found[piece.index] as Array<Bucket>)
+    }
+    this.addFromFacts(rows, at, found)
+    return found
+  }
+
+  private addKept(
+    { zone, part, interval }: Piece,
+    scanned: ReadonlyArray<{ readonly collection: string; readonly rows: ReadonlyArray<Row> }>,
+    into: Array<Bucket>,
+  ): void {
+    const { timezone } = this.merchant
+    const recut = zone !== timezone || interval !== part.interval
+    const skipped = this.fromFacts.filter((day) => day.zone === zone && day.isLarge).map(({ start }) => start)
+    const skips =
+      skipped.length === 0 ? undefined : (at: number) => skipped.includes(cut(zone, at).day)
+    const days = this.days.filter((day) => day.zone === zone)
+    keptBuckets(interval, part.range, this.wanted, days, scanned, skips, (bucket) => {
+      into.push(recut ? { ...bucket, at: bucketStart(timezone, part.interval, bucket.at) } : bucket)
+    })
+  }
+
+  private addFromFacts(
+    rows: ReadonlyArray<ReadonlyArray<Row>>,
+    first: number,
+    found: ReadonlyArray<Array<Bucket>>,
+  ): void {
+    const { dimension, visitors } = this.wanted
+    const fold = new FactFold(this.merchant.timezone, this.parts, visitors, dimension)
+    let at = first
+    for (const day of this.fromFacts) {
+      const segments = day.isLarge ? (rows[at++] ?? []).map(({ doc }) => doc as Segment) : [day.doc.f]
+      for (const segment of segments) if (segment !== undefined) fold.addFacts(new Columns(segment))
+    }
+    for (const { from, to } of this.sessionRanges) {
+      for (const session of sessionsOf(rows[at++] ?? [], from, to)) {
+        if (!this.isKept(session.zone, session.start)) fold.addSession(session)
+      }
+    }
+    fold.buckets().forEach((buckets, index) => {
+      found[index]?.push(...buckets)
+    })
+  }
+
+  /** Whether a session is in the buckets of its day already. */
+  private isKept(zone: string, start: number): boolean {
+    const day = cut(zone, start).day
+    return this.keptDays.has(`${zone} ${day}`)
+  }
+
+  private kept: ReadonlySet<string> | undefined
+  private get keptDays(): ReadonlySet<string> {
+    this.kept ??= new Set(
+      this.days.filter((day) => !this.fromFacts.includes(day)).map(({ zone, start }) => `${zone} ${start}`),
+    )
+    return this.kept
+  }
+}
+
 export const makeMerchantBuckets = (freshness: Freshness, zones: Zones): MerchantBuckets => ({
-  read: ({ id, timezone }, parts, dimension) =>
+  read: (merchant, parts, wanted) =>
     Effect.gen(function* () {
-      const former = (yield* zones.of(id)).filter((zone) => zone !== timezone)
       // Events stay in the buckets of the zone in force when they were recorded.
-      const reads = [timezone, ...former].flatMap((zone) =>
-        parts.map(({ interval, range }) => ({
-          zone,
-          interval: zone === timezone ? interval : finer(interval),
-          range,
-        })),
-      )
-      const scans = reads.map(({ zone, interval, range }) => ({
-        ...bucketScan(id, zone, interval, dimension, range.from, range.to),
-        limit: MAX_DOCUMENTS,
-      }))
-      const reading = yield* freshness.read(PROJECTION, partitionOf(id), scans)
+      const all = [...new Set([merchant.timezone, ...(yield* zones.of(merchant.id))])]
+      const question = new Question(merchant, all, parts, wanted)
+      const partition = partitionOf(merchant.id)
+      const reading = yield* freshness.read(PROJECTION, partition, question.first, (rows) => question.follow(rows))
       const documents = reading.answer.rows.reduce((sum, rows) => sum + rows.length, 0)
       if (documents >= MAX_DOCUMENTS) {
         return yield* refused(
           "TOO_COSTLY",
-          `this reads ${MAX_DOCUMENTS} stored buckets or more: shorten the range`,
+          `this reads ${MAX_DOCUMENTS} stored documents or more: shorten the range`,
           { limit: MAX_DOCUMENTS },
         )
       }
-      const found = parts.map((): Array<Bucket> => [])
-      reads.forEach(({ zone, interval, range }, index) => {
-        const part = index % parts.length
-        const asked = parts[part]?.interval ?? interval
-        for (const bucket of bucketsOf(
-          zone,
-          interval,
-          dimension,
-          range.from,
-          range.to,
-          reading.answer.rows[index] ?? [],
-        )) {
-          found[part]?.push(
-            zone === timezone ? bucket : { ...bucket, at: bucketStart(timezone, asked, bucket.at) },
-          )
-        }
-      })
-      return { ...reading, parts: found }
+      if (question.facts > MAX_FACTS) return yield* tooManyFacts(question.facts)
+      return { ...reading, parts: question.answer(reading.answer.rows) }
     }),
 })
