@@ -2,9 +2,12 @@ import { Effect, Layer } from "effect"
 import type { Partition } from "../domain/Partition.js"
 import { start } from "../domain/Position.js"
 import {
+  type Answer,
   type Build,
   type Checkpoint,
   type Doc,
+  type Question,
+  queryThrough,
   ReadModels,
   type ReadModelsService,
   ReadModelsUnavailable,
@@ -49,6 +52,19 @@ export const makeMemoryReadModels = (options: { readonly synchronous: boolean })
       .map((key) => ({ key, doc: JSON.parse(docs.get(key) as string) }))
   }
 
+  const answered = (build: string, { partition, scans, follow }: Question): Answer => {
+    const rows = scans.map((scan) => scanned(build, scan))
+    return {
+      checkpoint: kept.get(build)?.checkpoints.get(partition) ?? { position: start, recordedAt: null },
+      rows: follow === undefined ? rows : [...rows, ...follow(rows).map((scan) => scanned(build, scan))],
+    }
+  }
+  const queryMany: ReadModelsService["queryMany"] = (build, questions) =>
+    Effect.try({
+      try: () => questions.map((question) => answered(build, question)),
+      catch: (cause) => new ReadModelsUnavailable({ reason: `querying ${build}: ${String(cause)}`, cause }),
+    })
+
   return {
     builds: Effect.sync(() => [...builds.values()].sort((a, b) => (a.id < b.id ? -1 : 1))),
     saveBuild: (build) =>
@@ -92,11 +108,8 @@ export const makeMemoryReadModels = (options: { readonly synchronous: boolean })
         },
         catch: (cause) => new ReadModelsUnavailable({ reason: `writing ${build}: ${String(cause)}`, cause }),
       }),
-    query: (build, partition, scans) =>
-      Effect.sync(() => ({
-        checkpoint: kept.get(build)?.checkpoints.get(partition) ?? { position: start, recordedAt: null },
-        rows: scans.map((scan) => scanned(build, scan)),
-      })),
+    queryMany,
+    query: queryThrough(queryMany),
   }
 }
 

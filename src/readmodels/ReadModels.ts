@@ -1,4 +1,4 @@
-import { Context, Data, type Effect } from "effect"
+import { Context, Data, Effect } from "effect"
 import type { Partition } from "../domain/Partition.js"
 import type { Position } from "../domain/Position.js"
 
@@ -59,10 +59,23 @@ export class ReadModelsUnavailable extends Data.TaggedError("ReadModelsUnavailab
   }
 }
 
-/** Answers of one `query` belong together: they are read at one moment. */
+export type Rows = ReadonlyArray<ReadonlyArray<Row>>
+
+/** Given the rows of the first scans, says what else is to be read at the same moment. */
+export type Follow = (rows: Rows) => ReadonlyArray<Scan>
+
+export interface Question {
+  readonly partition: Partition
+  readonly scans: ReadonlyArray<Scan>
+  /** Called once, after `scans`; what it throws fails the whole call. */
+  readonly follow?: Follow | undefined
+}
+
+/** The rows of each scan, in order; those of the scans that `follow` gave come last. */
 export interface Answer {
+  /** Of the question's partition. */
   readonly checkpoint: Checkpoint
-  readonly rows: ReadonlyArray<ReadonlyArray<Row>>
+  readonly rows: Rows
 }
 
 /** The read models' store. Its contract: `test/contract/ReadModelsContract.ts`. */
@@ -91,12 +104,24 @@ export interface ReadModelsService {
     puts: ReadonlyArray<Put>,
     checkpoints: ReadonlyMap<Partition, Checkpoint>,
   ) => Effect.Effect<void, ReadModelsUnavailable>
-  /** Scans at one moment, with the checkpoint of the partition at that moment. */
+  /** One answer for each question, in order, all read at one moment. */
+  readonly queryMany: (
+    build: string,
+    questions: ReadonlyArray<Question>,
+  ) => Effect.Effect<ReadonlyArray<Answer>, ReadModelsUnavailable>
+  /** The same for one question. */
   readonly query: (
     build: string,
     partition: Partition,
     scans: ReadonlyArray<Scan>,
+    follow?: Follow,
   ) => Effect.Effect<Answer, ReadModelsUnavailable>
 }
+
+/** `query` of a store that has `queryMany`. */
+export const queryThrough =
+  (queryMany: ReadModelsService["queryMany"]): ReadModelsService["query"] =>
+  (build, partition, scans, follow) =>
+    Effect.map(queryMany(build, [{ partition, scans, follow }]), ([answer]) => answer as Answer)
 
 export class ReadModels extends Context.Tag("tidemark/ReadModels")<ReadModels, ReadModelsService>() {}

@@ -151,6 +151,92 @@ export const readModelsContract = (name: string, open: () => Promise<ReadModelsU
       expect(rows[0]?.map((row) => row.key)).toEqual([key("a", "1"), key("a", "2", "x")])
     })
 
+    it("answers many questions in order, each with the checkpoint of its partition", async () => {
+      await run(store.writer.commit("b", [put("c", "a", 1), put("c", "z", 2), put("d", "a", 3)], at(7, 70)))
+      await run(store.writer.commit("b", [], new Map([[4, { position: fromNumber(9), recordedAt: 90 }]])))
+      const scan = (collection: string) => ({ collection, from: "a", to: "b" })
+      const answers = await run(
+        store.reader.queryMany("b", [
+          { partition: 4, scans: [scan("d"), scan("c")] },
+          { partition: 3, scans: [] },
+          { partition: 5, scans: [scan("none")] },
+        ]),
+      )
+      expect(answers).toEqual([
+        {
+          checkpoint: { position: "9", recordedAt: 90 },
+          rows: [[{ key: "a", doc: 3 }], [{ key: "a", doc: 1 }]],
+        },
+        { checkpoint: { position: "7", recordedAt: 70 }, rows: [] },
+        { checkpoint: { position: "0", recordedAt: null }, rows: [[]] },
+      ])
+      expect(await run(store.reader.queryMany("b", []))).toEqual([])
+    })
+
+    it("reads what follows from the first rows, and gives it after them", async () => {
+      const links = [put("c", "a", "x"), put("c", "b", "y"), put("d", "x", 1), put("d", "y", 2)]
+      await run(store.writer.commit("b", links, at(1)))
+      const given: Array<unknown> = []
+      const answer = await run(
+        store.reader.query("b", 3, [{ collection: "c", from: "", to: "~" }], (rows) => {
+          given.push(rows)
+          return rows.flat().map(({ doc }) => ({ collection: "d", from: `${doc}`, to: `${doc}~` }))
+        }),
+      )
+      const first = [
+        { key: "a", doc: "x" },
+        { key: "b", doc: "y" },
+      ]
+      expect(given).toEqual([[first]])
+      expect(answer.rows).toEqual([first, [{ key: "x", doc: 1 }], [{ key: "y", doc: 2 }]])
+    })
+
+    it("answers many questions, and what follows from them, at one moment", async () => {
+      const all = { collection: "c", from: "", to: "~" }
+      const commit = (n: number) => store.writer.commit("b", [put("c", "k", n)], at(n))
+      await run(commit(1))
+      // A store that is its own writer answers within one turn: a write can only come after it.
+      const turn = store.writer === store.reader ? Effect.yieldNow() : Effect.void
+      let writing: Promise<void> | undefined
+      const answers = await run(
+        store.reader.queryMany("b", [
+          {
+            partition: 3,
+            scans: [all],
+            follow: () => {
+              writing = run(Effect.zipRight(turn, commit(2)))
+              return [all]
+            },
+          },
+          { partition: 3, scans: [all] },
+        ]),
+      )
+      await writing
+      const seen = answers.flatMap(({ checkpoint, rows }) => [
+        Number(checkpoint.position),
+        ...rows.flat().map(({ doc }) => doc),
+      ])
+      expect(new Set(seen).size).toBe(1)
+      expect(seen).toHaveLength(5)
+      const later = await run(store.reader.query("b", 3, [all]))
+      expect(later.rows).toEqual([[{ key: "k", doc: 2 }]])
+    })
+
+    it("fails as a whole when what follows can't be said, and answers the next question", async () => {
+      await run(store.writer.commit("b", [put("c", "k", 1)], at(1)))
+      const all = { collection: "c", from: "", to: "~" }
+      const failed = await run(
+        Effect.exit(
+          store.reader.query("b", 3, [all], () => {
+            throw new Error("no")
+          }),
+        ),
+      )
+      expect(failed._tag).toBe("Failure")
+      await run(store.writer.commit("b", [put("c", "k", 2)], at(2)))
+      expect((await run(store.reader.query("b", 3, [all]))).rows).toEqual([[{ key: "k", doc: 2 }]])
+    })
+
     it("keeps builds apart, and drops one whole", async () => {
       await run(store.writer.saveBuild({ id: "p-1", projection: "p", definition: "p@1", state: "SERVING" }))
       await run(store.writer.saveBuild({ id: "p-2", projection: "p", definition: "p@2", state: "BUILDING" }))

@@ -1,5 +1,5 @@
 import { Effect, Layer } from "effect"
-import { ReadModels, type ReadModelsService, ReadModelsUnavailable } from "../ReadModels.js"
+import { queryThrough, ReadModels, type ReadModelsService, ReadModelsUnavailable } from "../ReadModels.js"
 import { Store } from "./Store.js"
 import { databaseFile } from "./Tables.js"
 
@@ -18,6 +18,8 @@ const serviceOf = (store: Store, directory: string): ReadModelsService => {
           cause,
         }),
     })
+  const queryMany: ReadModelsService["queryMany"] = (build, questions) =>
+    attempt(`querying ${build}`, () => store.queryMany(build, questions))
   return {
     builds: attempt("listing builds", () => store.builds()),
     saveBuild: (build) => attempt(`saving build ${build.id}`, () => store.saveBuild(build)),
@@ -27,8 +29,8 @@ const serviceOf = (store: Store, directory: string): ReadModelsService => {
     loadNow: (build, ref) => store.loadNow(build, ref),
     commit: (build, puts, checkpoints) =>
       attempt(`writing documents of ${build}`, () => store.commit(build, puts, checkpoints)),
-    query: (build, partition, scans) =>
-      attempt(`querying ${build}`, () => store.query(build, partition, scans)),
+    queryMany,
+    query: queryThrough(queryMany),
   }
 }
 

@@ -1,7 +1,18 @@
 import { existsSync, statSync } from "node:fs"
 import type { Partition } from "../../domain/Partition.js"
 import { start } from "../../domain/Position.js"
-import type { Answer, Build, BuildState, Checkpoint, Doc, Put, Ref, Row, Scan } from "../ReadModels.js"
+import type {
+  Answer,
+  Build,
+  BuildState,
+  Checkpoint,
+  Doc,
+  Put,
+  Question,
+  Ref,
+  Row,
+  Scan,
+} from "../ReadModels.js"
 import { decodeCheckpoints, encodeCheckpoints } from "./Checkpoints.js"
 import {
   createTable,
@@ -174,11 +185,15 @@ export class Store {
     return this.atOneMoment(() => refs.map((ref) => this.load(build, ref)))
   }
 
-  query(build: string, partition: Partition, scans: ReadonlyArray<Scan>): Answer {
-    return this.atOneMoment(() => ({
-      checkpoint: this.checkpoints(build).get(partition) ?? none,
-      rows: scans.map((scan) => this.scan(build, scan)),
-    }))
+  queryMany(build: string, questions: ReadonlyArray<Question>): ReadonlyArray<Answer> {
+    return this.atOneMoment(() => {
+      const checkpoints = this.checkpoints(build)
+      return questions.map(({ partition, scans, follow }) => {
+        const rows = scans.map((scan) => this.scan(build, scan))
+        for (const scan of follow?.([...rows]) ?? []) rows.push(this.scan(build, scan))
+        return { checkpoint: checkpoints.get(partition) ?? none, rows }
+      })
+    })
   }
 
   private scan(build: string, scan: Scan): ReadonlyArray<Row> {
