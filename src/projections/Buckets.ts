@@ -1,9 +1,10 @@
 import type { BucketDimension, Interval } from "../domain/Metrics.js"
 import { bucketStart, type Range } from "../domain/TimeBuckets.js"
-import { key } from "../readmodels/Key.js"
+import { key, under } from "../readmodels/Key.js"
 import type { Row, Scan } from "../readmodels/ReadModels.js"
 import { addCounts, type Counts, noCounts } from "./Counts.js"
 import { dimensionCode } from "./Dimensions.js"
+import { FACTS } from "./Facts.js"
 import { collections, type DayDoc, type Slot, type Slots, type StoredVisitors, type VisitorsDoc } from "./Layout.js"
 import { rowEntries } from "./Table.js"
 import { timeOf, timePart } from "./TimePart.js"
@@ -56,6 +57,13 @@ export const daysOf = (zone: string, rows: ReadonlyArray<Row>): ReadonlyArray<Da
       doc,
     }
   })
+
+/** The facts of the zone's days from `first` to `last`, both included, as far as they are apart from `days`. */
+export const segmentsScan = (merchantId: string, zone: string, first: number, last: number): Scan => ({
+  collection: FACTS,
+  from: key(merchantId, zone, timePart(first)),
+  to: under(merchantId, zone, timePart(last)).to,
+})
 
 /** Where the kept buckets of an interval lie, days apart, which `daysScan` finds. */
 const collectionsOf = (interval: Kept, { dimension, counts, visitors }: Wanted): ReadonlyArray<string> => {

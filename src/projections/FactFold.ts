@@ -1,9 +1,9 @@
-import type { Interval } from "../domain/Metrics.js"
-import { NONE } from "../domain/Metrics.js"
+import { type Dimension, type Interval, NONE } from "../domain/Metrics.js"
 import { bucketStart, cut, type Range } from "../domain/TimeBuckets.js"
 import { clean } from "../readmodels/Key.js"
 import type { Bucket } from "./Buckets.js"
 import { changeSessions, countFact, noCounts, wholeSession } from "./Counts.js"
+import { indexOf } from "./Dimensions.js"
 import type { Columns } from "./Facts.js"
 import type { Session } from "./Sessions.js"
 import { VisitorSet } from "./VisitorSet.js"
@@ -45,6 +45,12 @@ class Shown {
   }
 }
 
+/** What a breakdown is made by: the name of a custom property comes with PROPERTY. */
+export interface By {
+  readonly dimension: Dimension
+  readonly property?: string | undefined
+}
+
 /**
  * Makes buckets from facts and sessions on reading: of days that are kept as facts alone, and wherever a
  * filter or a custom property is asked for. The zone is that in which the question is asked.
@@ -57,12 +63,13 @@ export class FactFold {
     private readonly zone: string,
     private readonly parts: ReadonlyArray<Part>,
     private readonly visitors: boolean,
+    private readonly by: By | undefined,
   ) {
     this.found = parts.map(() => new Map())
   }
 
   /** Index of the part that holds the instant; -1 when none does. */
-  partOf(at: number): number {
+  private partOf(at: number): number {
     for (let i = 0; i < this.parts.length; i++) {
       const { from, to } = (this.parts[i] as Part).range
       if (at >= from && at < to) return i
@@ -70,21 +77,26 @@ export class FactFold {
     return -1
   }
 
-  /** Fact `i` of the columns, when a part holds it. `value`: of the dimension; undefined without one. */
-  addFact(columns: Columns, i: number, value: string | null | undefined): void {
-    const at = columns.at(i)
-    const part = this.partOf(at)
-    if (part < 0) return
-    const bucket = this.bucket(part, at, value)
-    countFact(bucket.counts, columns.fact(i))
-    if (!this.visitors) return
-    const visitor = columns.visitor(i)
-    if (visitor !== null) bucket.visitors?.add(visitor)
+  /** The facts that a part holds and that are accepted, by their index. */
+  addFacts(columns: Columns, accepts?: (index: number) => boolean): void {
+    const { by } = this
+    for (let i = 0; i < columns.size; i++) {
+      const part = this.partOf(columns.at(i))
+      if (part < 0 || accepts?.(i) === false) continue
+      const value = by === undefined ? undefined : factValue(columns, i, by)
+      const bucket = this.bucket(part, columns.at(i), value)
+      countFact(bucket.counts, columns.fact(i))
+      const visitor = this.visitors ? columns.visitor(i) : null
+      if (visitor !== null) bucket.visitors?.add(visitor)
+    }
   }
 
-  addSession(session: Session, value: string | null | undefined): void {
+  /** A session, when a part holds its start. `property`: of its earliest event, by name. */
+  addSession(session: Session, property: (name: string) => string | null): void {
     const part = this.partOf(session.start)
     if (part < 0) return
+    const { by } = this
+    const value = by === undefined ? undefined : sessionValue(session, by, property)
     changeSessions(this.bucket(part, session.start, value).counts, wholeSession(session, 1))
   }
 
@@ -111,3 +123,13 @@ export class FactFold {
     return bucket
   }
 }
+
+const factValue = (columns: Columns, i: number, { dimension, property }: By): string | null =>
+  dimension === "PROPERTY" ? columns.property(i, property ?? "") : columns.value(i, indexOf[dimension])
+
+const sessionValue = (
+  session: Session,
+  { dimension, property }: By,
+  propertyOf: (name: string) => string | null,
+): string | null =>
+  dimension === "PROPERTY" ? propertyOf(property ?? "") : (session.values[indexOf[dimension]] ?? null)

@@ -21,6 +21,18 @@ import { LargeDay } from "./LargeDay.js"
 import { activeMerchants, collections, type DayDoc, everyMerchant, FEW, timeKey } from "./Layout.js"
 import { recordSession, SESSIONS, type Session, type SessionEvent, sessionsStarting } from "./Sessions.js"
 
+export type { Bucket, Day, Kept, Wanted } from "./Buckets.js"
+export { bucketScans, daysOf, daysScan, keptBuckets, Sum, segmentsScan, sumOf, sumsBy } from "./Buckets.js"
+export type { Counts } from "./Counts.js"
+export { addCounts, currenciesOf, isMet, metricValue, moneyOf, noCounts } from "./Counts.js"
+export type { Part } from "./FactFold.js"
+export { FactFold } from "./FactFold.js"
+export type { Fact, Segment } from "./Facts.js"
+export { Columns, FACTS } from "./Facts.js"
+export { activeMerchants, collections, everyMerchant, keptFor } from "./Layout.js"
+export type { Session } from "./Sessions.js"
+export { sessionsOf, sessionsScan } from "./Sessions.js"
+
 /**
  * The numbers of each merchant, in buckets of its own time zone (the settings in force when an event was
  * recorded; events before a change of zone stay where they were counted). `Layout.ts` says how they lie.

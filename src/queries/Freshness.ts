@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import type { Partition } from "../domain/Partition.js"
 import { compare, isPosition, type Position } from "../domain/Position.js"
 import type { Progress } from "../processors/Processors.js"
-import type { Answer, Build, Checkpoint, ReadModelsService, Scan } from "../readmodels/ReadModels.js"
+import type { Answer, Build, Checkpoint, Follow, ReadModelsService, Scan } from "../readmodels/ReadModels.js"
 import type { LogTail } from "./LogTail.js"
 import type { ProgressBoard } from "./ProgressBoard.js"
 import { NotServed, type QueryError, refused } from "./QueryError.js"
@@ -35,6 +35,7 @@ export interface Freshness {
     projection: string,
     partition: Partition,
     scans: ReadonlyArray<Scan>,
+    follow?: Follow,
   ) => Effect.Effect<Reading, QueryError>
   /** Waits until the projection is at the position, which is checked first. */
   readonly settle: (
@@ -62,12 +63,12 @@ export const makeFreshness = (
       return build === undefined ? new NotServed({ projection }) : Effect.succeed(build)
     })
 
-  const read = (projection: string, partition: Partition, scans: ReadonlyArray<Scan>) =>
+  const read = (projection: string, partition: Partition, scans: ReadonlyArray<Scan>, follow?: Follow) =>
     Effect.gen(function* () {
       const build = yield* serving(projection)
       // Taken before the scan: what the processors have reported is in what is read afterwards.
       const progress = board.of(build.id)
-      const answer = yield* readModels.query(build.id, partition, scans)
+      const answer = yield* readModels.query(build.id, partition, scans, follow)
       const { position, recordedAt } = ahead(answer.checkpoint, progress)
       const lagMs = yield* tail.lagMs(position)
       const asOf: AsOf = { position, recordedAt, lagMs, build: build.id }

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import type { Interval } from "../domain/Metrics.js"
-import { partitionOf } from "../domain/Partition.js"
+import { type Partition, partitionOf } from "../domain/Partition.js"
 import { bucketStart, cut, type Range } from "../domain/TimeBuckets.js"
 import { offsetAt } from "../domain/Zone.js"
 import { FactFold } from "../projections/FactFold.js"
@@ -47,6 +47,8 @@ export const MAX_DOCUMENTS = 20_000
 export interface BucketsOf {
   readonly id: string
   readonly timezone: string
+  /** Where they are kept, when that does not follow from the id. */
+  readonly partition?: Partition
 }
 
 export interface MerchantBuckets {
@@ -105,6 +107,9 @@ const merge = (ranges: ReadonlyArray<Range>): ReadonlyArray<Range> => {
   return merged
 }
 
+/** Buckets are not by property. */
+const noProperty = () => null
+
 /** One question to the read models, in the making: which rows answer what. */
 class Question {
   readonly pieces: ReadonlyArray<Piece>
@@ -148,6 +153,7 @@ class Question {
     const { id } = this.merchant
     this.days = this.zones.flatMap((zone, index) => daysOf(zone, rows[index] ?? []))
     this.fromFacts = this.days.filter((day) => !day.isLarge || this.isMisaligned(day))
+    if (this.facts > MAX_FACTS) return []
     const scans = this.fromFacts
       .filter(({ isLarge }) => isLarge)
       .map(({ zone, start }) => segmentsScan(id, zone, start, start))
@@ -208,7 +214,8 @@ class Question {
     found: ReadonlyArray<Array<Bucket>>,
   ): void {
     const { dimension, visitors } = this.wanted
-    const fold = new FactFold(this.merchant.timezone, this.parts, visitors, dimension)
+    const by = dimension === undefined ? undefined : { dimension }
+    const fold = new FactFold(this.merchant.timezone, this.parts, visitors, by)
     let at = first
     for (const day of this.fromFacts) {
       const segments = day.isLarge ? (rows[at++] ?? []).map(({ doc }) => doc as Segment) : [day.doc.f]
@@ -216,7 +223,7 @@ class Question {
     }
     for (const { from, to } of this.sessionRanges) {
       for (const session of sessionsOf(rows[at++] ?? [], from, to)) {
-        if (!this.isKept(session.zone, session.start)) fold.addSession(session)
+        if (!this.isKept(session.zone, session.start)) fold.addSession(session, noProperty)
       }
     }
     fold.buckets().forEach((buckets, index) => {
@@ -243,9 +250,10 @@ export const makeMerchantBuckets = (freshness: Freshness, zones: Zones): Merchan
   read: (merchant, parts, wanted) =>
     Effect.gen(function* () {
       // Events stay in the buckets of the zone in force when they were recorded.
-      const all = [...new Set([merchant.timezone, ...(yield* zones.of(merchant.id))])]
+      const former = merchant.partition === undefined ? yield* zones.of(merchant.id) : []
+      const all = [...new Set([merchant.timezone, ...former])]
       const question = new Question(merchant, all, parts, wanted)
-      const partition = partitionOf(merchant.id)
+      const partition = merchant.partition ?? partitionOf(merchant.id)
       const reading = yield* freshness.read(PROJECTION, partition, question.first, (rows) => question.follow(rows))
       const documents = reading.answer.rows.reduce((sum, rows) => sum + rows.length, 0)
       if (documents >= MAX_DOCUMENTS) {

@@ -1,24 +1,19 @@
 import { Effect } from "effect"
-import { type Dimension, type Interval, type Metric, metrics } from "../domain/Metrics.js"
+import type { Filter } from "../domain/Filter.js"
+import { type BucketDimension, type Dimension, type Interval, type Metric, metrics } from "../domain/Metrics.js"
 import { nextBucket, type Range } from "../domain/TimeBuckets.js"
-import {
-  addCounts,
-  byValue,
-  type Counts,
-  keptFor,
-  metricValue,
-  moneyOf,
-  noCounts,
-  sumOf,
-} from "../projections/metrics.js"
+import { isMet, keptFor, metricValue, Sum, sumOf, sumsBy } from "../projections/metrics.js"
+import { checkFilter } from "./Filter.js"
+import type { FilteredBuckets } from "./FilteredBuckets.js"
 import type { AsOf } from "./Freshness.js"
-import type { MerchantBuckets, Part } from "./MerchantBuckets.js"
+import type { BucketReading, MerchantBuckets, Part } from "./MerchantBuckets.js"
 import { type QueryError, refused } from "./QueryError.js"
 import { cover, planSeries } from "./TimeRange.js"
 
 export interface MetricValue {
   readonly metric: Metric
-  readonly value: number
+  /** Null for 0 ÷ 0. */
+  readonly value: number | null
 }
 
 export interface Totals {
@@ -29,7 +24,7 @@ export interface Totals {
 
 export interface Point {
   readonly at: number
-  readonly value: number
+  readonly value: number | null
   /** False while the bucket has not ended, or events recorded before its end are still to be counted. */
   readonly complete: boolean
 }
@@ -58,28 +53,60 @@ export interface Subject {
   readonly currency: string
 }
 
+export interface BreakdownAsked {
+  readonly metric: Metric
+  readonly by: Dimension
+  /** The name of a custom property, with PROPERTY. */
+  readonly property?: string | null | undefined
+  readonly range: Range
+  readonly first?: number | null | undefined
+  readonly filter?: Filter | null | undefined
+}
+
+export interface SeriesAsked {
+  readonly metric: Metric
+  readonly interval: Interval
+  readonly range: Range
+  readonly filter?: Filter | null | undefined
+}
+
+export interface TotalsAsked {
+  readonly range: Range
+  readonly filter?: Filter | null | undefined
+}
+
 export const DEFAULT_ROWS = 10
 export const MAX_ROWS = 1_000
 
 export interface MetricQueries {
-  readonly totals: (subject: Subject, range: Range) => Effect.Effect<Totals, QueryError>
-  readonly series: (
-    subject: Subject,
-    metric: Metric,
-    interval: Interval,
-    range: Range,
-  ) => Effect.Effect<Series, QueryError>
-  readonly breakdown: (
-    subject: Subject,
-    metric: Metric,
-    by: Dimension,
-    range: Range,
-    first?: number | null,
-  ) => Effect.Effect<Breakdown, QueryError>
+  readonly totals: (subject: Subject, asked: TotalsAsked) => Effect.Effect<Totals, QueryError>
+  readonly series: (subject: Subject, asked: SeriesAsked) => Effect.Effect<Series, QueryError>
+  readonly breakdown: (subject: Subject, asked: BreakdownAsked) => Effect.Effect<Breakdown, QueryError>
 }
 
-export const valuesOf = (counts: Counts, currency: string): ReadonlyArray<MetricValue> =>
-  metrics.map((metric) => ({ metric, value: metricValue(counts, metric, currency) }))
+/** What a metric is made of. */
+interface Needs {
+  readonly counts: boolean
+  readonly visitors: boolean
+  readonly sessions: boolean
+}
+
+const needsOf = (metric: Metric): Needs => ({
+  counts: metric !== "VISITORS",
+  visitors: metric === "VISITORS",
+  sessions: metric === "SESSIONS" || metric === "BOUNCE_RATE" || metric === "SESSION_SECONDS",
+})
+
+export const allNeeds: Needs = { counts: true, visitors: true, sessions: true }
+
+const valueOf = (sum: Sum, metric: Metric, currency: string): number | null =>
+  metric === "VISITORS" ? (sum.visitors?.size ?? 0) : metricValue(sum.counts, metric, currency)
+
+const hasAny = (sum: Sum, metric: Metric, currency: string): boolean =>
+  metric === "VISITORS" ? (sum.visitors?.size ?? 0) > 0 : isMet(sum.counts, metric, currency)
+
+export const valuesOf = (sum: Sum, currency: string): ReadonlyArray<MetricValue> =>
+  metrics.map((metric) => ({ metric, value: valueOf(sum, metric, currency) }))
 
 /** The range's days, and the hours at its ends. */
 const coverParts = (zone: string, range: Range) =>
@@ -89,76 +116,93 @@ const coverParts = (zone: string, range: Range) =>
     return { whole, parts }
   })
 
-/** Whether any event of the metric is in the counts: payments of 0 in the currency are. */
-const isMet = (counts: Counts, metric: Metric, currency: string): boolean =>
-  metric === "GROSS_VOLUME" ? moneyOf(counts, currency).count > 0 : metricValue(counts, metric, currency) > 0
-
 const byValueThenKey = (a: BreakdownRow, b: BreakdownRow): number =>
   b.value - a.value || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)
 
-export const makeMetricQueries = (buckets: MerchantBuckets): MetricQueries => ({
-  totals: (subject, asked) =>
-    Effect.gen(function* () {
-      const { whole, parts } = yield* coverParts(subject.timezone, asked)
-      const reading = yield* buckets.read(subject, parts)
-      return {
-        values: valuesOf(sumOf(reading.parts.flat()), subject.currency),
-        range: whole,
-        asOf: reading.asOf,
-      }
-    }),
+const empty = new Sum()
 
-  series: (subject, metric, interval, asked) =>
+/** The dimension, and the property's name where it needs one. */
+const byOf = (by: Dimension, property: string | null | undefined) => {
+  const named = property ?? undefined
+  if (by === "PROPERTY" && (named === undefined || named === "")) {
+    return refused("PROPERTY_REQUIRED", "a breakdown by PROPERTY needs property, the name of a custom property")
+  }
+  if (by !== "PROPERTY" && named !== undefined) {
+    return refused("PROPERTY_REQUIRED", `property goes with a breakdown by PROPERTY, not by ${by}`)
+  }
+  return Effect.succeed({ dimension: by, property: named })
+}
+
+export const makeMetricQueries = (buckets: MerchantBuckets, facts: FilteredBuckets): MetricQueries => {
+  const read = (
+    subject: Subject,
+    parts: ReadonlyArray<Part>,
+    needs: Needs,
+    filter: Filter | null | undefined,
+    by?: { readonly dimension: Dimension; readonly property?: string | undefined },
+  ): Effect.Effect<BucketReading, QueryError> =>
     Effect.gen(function* () {
-      const zone = subject.timezone
-      const { range, starts } = yield* planSeries(zone, interval, asked)
-      const reading = yield* buckets.read(subject, [{ interval, range }])
-      const kept = keptFor(interval)
-      const newest = reading.answer.checkpoint.recordedAt
-      if (kept !== undefined && newest !== null && range.from < newest - kept) {
-        const earliest = new Date(nextBucket(zone, interval, newest - kept)).toISOString()
-        return yield* refused(
-          "RANGE_NOT_KEPT",
-          `${interval} is kept for ${kept / 86_400_000} days: begin at ${earliest} or later, or ask for HOUR or DAY`,
-          { earliest, days: kept / 86_400_000 },
-        )
+      const checked = filter === null || filter === undefined ? undefined : yield* checkFilter(filter)
+      if ((checked === undefined || checked.all.length === 0) && by?.dimension !== "PROPERTY") {
+        const dimension = by?.dimension as BucketDimension | undefined
+        return yield* buckets.read(subject, parts, { ...needs, dimension })
       }
-      const sums = new Map<number, Counts>()
-      for (const { at, counts } of reading.parts.flat()) {
-        const sum = sums.get(at) ?? noCounts()
-        addCounts(sum, counts)
-        sums.set(at, sum)
-      }
-      const points = starts.map((at, index) => {
-        const sum = sums.get(at)
-        return {
+      return yield* facts.read(subject, parts, { ...needs, by, filter: checked })
+    })
+
+  return {
+    totals: (subject, asked) =>
+      Effect.gen(function* () {
+        const { whole, parts } = yield* coverParts(subject.timezone, asked.range)
+        const reading = yield* read(subject, parts, allNeeds, asked.filter)
+        const sum = sumOf(reading.parts.flat())
+        return { values: valuesOf(sum, subject.currency), range: whole, asOf: reading.asOf }
+      }),
+
+    series: (subject, { metric, interval, range: asked, filter }) =>
+      Effect.gen(function* () {
+        const zone = subject.timezone
+        const { range, starts } = yield* planSeries(zone, interval, asked)
+        const reading = yield* read(subject, [{ interval, range }], needsOf(metric), filter)
+        const kept = keptFor(interval)
+        const newest = reading.answer.checkpoint.recordedAt
+        if (kept !== undefined && newest !== null && range.from < newest - kept) {
+          const earliest = new Date(nextBucket(zone, interval, newest - kept)).toISOString()
+          return yield* refused(
+            "RANGE_NOT_KEPT",
+            `${interval} is kept for ${kept / 86_400_000} days: begin at ${earliest} or later, or ask for HOUR or DAY`,
+            { earliest, days: kept / 86_400_000 },
+          )
+        }
+        const sums = sumsBy(reading.parts.flat(), ({ at }) => at)
+        const points = starts.map((at, index) => ({
           at,
-          value: sum === undefined ? 0 : metricValue(sum, metric, subject.currency),
+          value: valueOf(sums.get(at) ?? empty, metric, subject.currency),
           complete: (starts[index + 1] ?? range.to) <= reading.caughtUpTo,
-        }
-      })
-      return { points, range, asOf: reading.asOf }
-    }),
+        }))
+        return { points, range, asOf: reading.asOf }
+      }),
 
-  breakdown: (subject, metric, by, asked, first) =>
-    Effect.gen(function* () {
-      const rows = first ?? DEFAULT_ROWS
-      if (!Number.isInteger(rows) || rows < 0 || rows > MAX_ROWS) {
-        return yield* refused(
-          "INVALID_FIRST",
-          `first must be a whole number from 0 to ${MAX_ROWS}, not ${rows}`,
-          { limit: MAX_ROWS },
-        )
-      }
-      const { whole, parts } = yield* coverParts(subject.timezone, asked)
-      const reading = yield* buckets.read(subject, parts, by)
-      const found: Array<BreakdownRow> = []
-      for (const [key, counts] of byValue(reading.parts.flat())) {
-        if (isMet(counts, metric, subject.currency)) {
-          found.push({ key, value: metricValue(counts, metric, subject.currency) })
+    breakdown: (subject, { metric, by, property, range, first, filter }) =>
+      Effect.gen(function* () {
+        const rows = first ?? DEFAULT_ROWS
+        if (!Number.isInteger(rows) || rows < 0 || rows > MAX_ROWS) {
+          return yield* refused(
+            "INVALID_FIRST",
+            `first must be a whole number from 0 to ${MAX_ROWS}, not ${rows}`,
+            { limit: MAX_ROWS },
+          )
         }
-      }
-      found.sort(byValueThenKey)
-      return { rows: found.slice(0, rows), range: whole, asOf: reading.asOf }
-    }),
-})
+        const made = yield* byOf(by, property)
+        const { whole, parts } = yield* coverParts(subject.timezone, range)
+        const reading = yield* read(subject, parts, needsOf(metric), filter, made)
+        const found: Array<BreakdownRow> = []
+        for (const [key, sum] of sumsBy(reading.parts.flat(), ({ value }) => value ?? "")) {
+          if (!hasAny(sum, metric, subject.currency)) continue
+          found.push({ key, value: valueOf(sum, metric, subject.currency) ?? 0 })
+        }
+        found.sort(byValueThenKey)
+        return { rows: found.slice(0, rows), range: whole, asOf: reading.asOf }
+      }),
+  }
+}

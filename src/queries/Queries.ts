@@ -1,6 +1,6 @@
 import { Context, Effect, Layer } from "effect"
 import { isCurrency } from "../domain/Currency.js"
-import type { Dimension, Interval, Metric } from "../domain/Metrics.js"
+import type { Filter } from "../domain/Filter.js"
 import type { Range } from "../domain/TimeBuckets.js"
 import { EventLog } from "../eventlog/EventLog.js"
 import { KeyStore } from "../keystore/KeyStore.js"
@@ -10,12 +10,21 @@ import { PROJECTION as METRICS } from "../projections/metrics.js"
 import { ReadModels } from "../readmodels/ReadModels.js"
 import { makeCatchUp } from "./CatchUp.js"
 import { type ClientQueries, makeClientQueries } from "./ClientQueries.js"
+import { makeFilteredBuckets } from "./FilteredBuckets.js"
 import { makeFreshness } from "./Freshness.js"
 import { makeLogTail } from "./LogTail.js"
 import { type LiveQueries, makeLiveQueries } from "./live/LiveQueries.js"
 import { makeMerchantBuckets } from "./MerchantBuckets.js"
 import { type Merchant, type MerchantQueries, makeMerchantQueries } from "./MerchantQueries.js"
-import { type Breakdown, makeMetricQueries, type Series, type Subject, type Totals } from "./MetricQueries.js"
+import {
+  type Breakdown,
+  type BreakdownAsked,
+  makeMetricQueries,
+  type Series,
+  type SeriesAsked,
+  type Subject,
+  type Totals,
+} from "./MetricQueries.js"
 import { makeProfiles } from "./Profiles.js"
 import { makeProgressBoard } from "./ProgressBoard.js"
 import { makeProjectionQueries, type ProjectionQueries } from "./ProjectionQueries.js"
@@ -29,6 +38,8 @@ interface Asked {
   readonly currency?: string | null | undefined
   /** Waits until the answer includes this position. */
   readonly atLeast?: string | null | undefined
+  /** Only events, and sessions, that meet it. */
+  readonly filter?: Filter | null | undefined
 }
 
 /** Everything that can be asked. Who got a `Merchant` from `merchants` may see it. */
@@ -40,15 +51,11 @@ export interface QueriesService {
   readonly totals: (merchant: Merchant, asked: Asked) => Effect.Effect<Totals, QueryError>
   readonly series: (
     merchant: Merchant,
-    asked: Asked & { readonly metric: Metric; readonly interval: Interval },
+    asked: Asked & SeriesAsked,
   ) => Effect.Effect<Series, QueryError>
   readonly breakdown: (
     merchant: Merchant,
-    asked: Asked & {
-      readonly metric: Metric
-      readonly by: Dimension
-      readonly first?: number | null | undefined
-    },
+    asked: Asked & BreakdownAsked,
   ) => Effect.Effect<Breakdown, QueryError>
   /** Waits until every read model that answers come from includes the position. */
   readonly settled: (position: string, deadlineMs: number) => Effect.Effect<void, QueryError>
@@ -75,8 +82,9 @@ export const makeQueries = (options: QueriesOptions) =>
     const freshness = makeFreshness(readModels, tail, board, now)
     const catchUp = makeCatchUp(freshness, tail, board)
     const profiles = makeProfiles(keys, now)
-    const buckets = makeMerchantBuckets(freshness, makeZones(readModels, freshness))
-    const metrics = makeMetricQueries(buckets)
+    const zones = makeZones(readModels, freshness)
+    const buckets = makeMerchantBuckets(freshness, zones)
+    const metrics = makeMetricQueries(buckets, makeFilteredBuckets(readModels, freshness, zones))
     const merchants = makeMerchantQueries(readModels, freshness, catchUp)
     const clients = makeClientQueries({
       ...{ readModels, freshness, catchUp, profiles, secret, idleAfterMs, now },
@@ -111,15 +119,11 @@ export const makeQueries = (options: QueriesOptions) =>
       projections: makeProjectionQueries(readModels, tail, board),
       live,
       totals: (merchant, asked) =>
-        Effect.flatMap(subject(merchant, asked), (one) => metrics.totals(one, asked.range)),
+        Effect.flatMap(subject(merchant, asked), (one) => metrics.totals(one, asked)),
       series: (merchant, asked) =>
-        Effect.flatMap(subject(merchant, asked), (one) =>
-          metrics.series(one, asked.metric, asked.interval, asked.range),
-        ),
+        Effect.flatMap(subject(merchant, asked), (one) => metrics.series(one, asked)),
       breakdown: (merchant, asked) =>
-        Effect.flatMap(subject(merchant, asked), (one) =>
-          metrics.breakdown(one, asked.metric, asked.by, asked.range, asked.first),
-        ),
+        Effect.flatMap(subject(merchant, asked), (one) => metrics.breakdown(one, asked)),
       settled: (position, deadlineMs) =>
         Effect.zipRight(
           freshness.settle(METRICS, position, deadlineMs),

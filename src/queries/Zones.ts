@@ -1,7 +1,6 @@
 import { Effect } from "effect"
 import { partitionOf } from "../domain/Partition.js"
-import { collections } from "../projections/Buckets.js"
-import { PROJECTION } from "../projections/metrics.js"
+import { collections, PROJECTION } from "../projections/metrics.js"
 import { partsOf, under } from "../readmodels/Key.js"
 import type { ReadModelsService } from "../readmodels/ReadModels.js"
 import type { Freshness } from "./Freshness.js"

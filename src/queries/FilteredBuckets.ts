@@ -1,0 +1,155 @@
+import { Effect } from "effect"
+import { compare, type Position } from "../domain/Position.js"
+import { partitionOf } from "../domain/Partition.js"
+import type { Range } from "../domain/TimeBuckets.js"
+import { type By, FactFold, type Part } from "../projections/FactFold.js"
+import {
+  Columns,
+  type Day,
+  daysOf,
+  daysScan,
+  PROJECTION,
+  type Segment,
+  type Session,
+  segmentsScan,
+  sessionsOf,
+  sessionsScan,
+} from "../projections/metrics.js"
+import type { ReadModelsService } from "../readmodels/ReadModels.js"
+import { MAX_FACTS, tooManyFacts } from "./Costs.js"
+import { type CheckedFilter, matchFacts, matchValues } from "./Filter.js"
+import type { Freshness } from "./Freshness.js"
+import type { BucketReading, BucketsOf } from "./MerchantBuckets.js"
+import type { QueryError } from "./QueryError.js"
+import type { Zones } from "./Zones.js"
+
+export interface FactsWanted {
+  readonly by?: By | undefined
+  readonly filter?: CheckedFilter | undefined
+  readonly visitors: boolean
+  readonly sessions: boolean
+}
+
+/** Answers from facts, event by event: for filters and custom properties. Same answers as from buckets. */
+export interface FilteredBuckets {
+  readonly read: (
+    merchant: BucketsOf,
+    parts: ReadonlyArray<Part>,
+    wanted: FactsWanted,
+  ) => Effect.Effect<BucketReading, QueryError>
+}
+
+/** Segments read in one go, some 10 ms; then others get their turn. */
+const SLICE = 64
+
+const unionOf = (parts: ReadonlyArray<Part>): Range => ({
+  from: Math.min(...parts.map(({ range }) => range.from)),
+  to: Math.max(...parts.map(({ range }) => range.to)),
+})
+
+const propertiesIn = ({ by, filter }: FactsWanted): ReadonlyArray<string> => {
+  const named = (filter?.all ?? []).flatMap((term) => term.property ?? [])
+  return [...new Set(by?.property === undefined ? named : [...named, by.property])]
+}
+
+/** Takes facts one document at a time, and sessions when all facts are known. */
+class Scan {
+  private readonly fold: FactFold
+  private readonly names: ReadonlyArray<string>
+  /** Of sessions' earliest events, by position: the properties that are asked about. */
+  private readonly properties = new Map<Position, ReadonlyMap<string, string | null>>()
+  private readonly starts: ReadonlySet<Position>
+
+  constructor(
+    zone: string,
+    parts: ReadonlyArray<Part>,
+    private readonly wanted: FactsWanted,
+    private readonly sessions: ReadonlyArray<Session>,
+    private readonly upTo: Position,
+  ) {
+    this.fold = new FactFold(zone, parts, wanted.visitors, wanted.by)
+    this.names = propertiesIn(wanted)
+    this.starts = new Set(this.names.length === 0 ? [] : sessions.map(({ position }) => position))
+  }
+
+  take(segment: Segment): void {
+    const columns = new Columns(segment)
+    const passes = this.wanted.filter === undefined ? undefined : matchFacts(this.wanted.filter, columns)
+    // Facts come in log order, and later ones may have come since the answer's position was taken.
+    const isWhole = compare(columns.position(columns.size - 1), this.upTo) <= 0
+    const isIn = (i: number) => isWhole || compare(columns.position(i), this.upTo) <= 0
+    this.fold.addFacts(columns, (i) => isIn(i) && passes?.(i) !== false)
+    if (this.starts.size === 0) return
+    for (let i = 0; i < columns.size; i++) {
+      const position = columns.position(i)
+      if (!this.starts.has(position)) continue
+      this.properties.set(position, new Map(this.names.map((name) => [name, columns.property(i, name)])))
+    }
+  }
+
+  finish() {
+    for (const session of this.sessions) {
+      const known = this.properties.get(session.position)
+      const property = (name: string) => known?.get(name) ?? null
+      const { filter } = this.wanted
+      if (filter !== undefined && !matchValues(filter, session.values, property)) continue
+      this.fold.addSession(session, property)
+    }
+    return this.fold.buckets()
+  }
+}
+
+/** Neighbouring days in runs, so that one scan reads many. */
+const runsOf = (days: ReadonlyArray<Day>): ReadonlyArray<{ zone: string; first: number; last: number }> => {
+  const runs: Array<{ zone: string; first: number; last: number }> = []
+  for (const { zone, start } of days) {
+    const run = runs.at(-1)
+    if (run !== undefined && run.zone === zone && start > run.last) run.last = start
+    else runs.push({ zone, first: start, last: start })
+  }
+  return runs
+}
+
+export const makeFilteredBuckets = (
+  readModels: ReadModelsService,
+  freshness: Freshness,
+  zones: Zones,
+): FilteredBuckets => ({
+  read: (merchant, parts, wanted) =>
+    Effect.gen(function* () {
+      const { id, timezone } = merchant
+      const all = [...new Set([timezone, ...(yield* zones.of(id))])]
+      const range = unionOf(parts)
+      const partition = partitionOf(id)
+      let days: ReadonlyArray<Day> = []
+      let cost = 0
+      const reading = yield* freshness.read(
+        PROJECTION,
+        partition,
+        all.map((zone) => daysScan(id, zone, range)),
+        (rows) => {
+          days = all.flatMap((zone, index) => daysOf(zone, rows[index] ?? []))
+          cost = days.reduce((sum, { facts }) => sum + facts, 0)
+          return wanted.sessions && cost <= MAX_FACTS ? [sessionsScan(id, range.from, range.to)] : []
+        },
+      )
+      if (cost > MAX_FACTS) return yield* tooManyFacts(cost)
+      const sessions = [...sessionsOf(reading.answer.rows[all.length] ?? [], range.from, range.to)]
+      const upTo = reading.answer.checkpoint.position
+      const scan = new Scan(timezone, parts, wanted, sessions, upTo)
+      for (const { doc } of days) if (doc.f !== undefined) scan.take(doc.f)
+      for (const { zone, first, last } of runsOf(days.filter(({ isLarge }) => isLarge))) {
+        let next = segmentsScan(id, zone, first, last)
+        for (;;) {
+          const answer = yield* readModels.query(reading.build.id, partition, [{ ...next, limit: SLICE }])
+          const rows = answer.rows[0] ?? []
+          for (const { doc } of rows) scan.take(doc as Segment)
+          const end = rows.at(-1)
+          if (end === undefined || rows.length < SLICE) break
+          next = { ...next, from: `${end.key}\u0000` }
+          yield* Effect.sleep(0)
+        }
+      }
+      return { ...reading, parts: scan.finish() }
+    }),
+})
