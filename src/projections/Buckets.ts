@@ -182,7 +182,7 @@ export class Sum {
     if (this.own !== undefined) this.own.merge(more)
     else if (this.shared === undefined) this.shared = more
     else {
-      this.own = new VisitorSet()
+      this.own = VisitorSet.of(undefined)
       this.own.merge(this.shared)
       this.own.merge(more)
     }

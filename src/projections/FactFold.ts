@@ -53,7 +53,7 @@ export interface By {
 
 /**
  * Makes buckets from facts and sessions on reading: of days that are kept as facts alone, and wherever a
- * filter or a custom property is asked for. The zone is that in which the question is asked.
+ * filter or a custom property is asked for. The zone is that in which the question is asked; parts may overlap.
  */
 export class FactFold {
   private readonly found: ReadonlyArray<Map<string | undefined, Map<number, Bucket>>>
@@ -68,36 +68,32 @@ export class FactFold {
     this.found = parts.map(() => new Map())
   }
 
-  /** Index of the part that holds the instant; -1 when none does. */
-  private partOf(at: number): number {
-    for (let i = 0; i < this.parts.length; i++) {
-      const { from, to } = (this.parts[i] as Part).range
-      if (at >= from && at < to) return i
-    }
-    return -1
-  }
-
   /** The facts that a part holds and that are accepted, by their index. */
   addFacts(columns: Columns, accepts?: (index: number) => boolean): void {
     const { by } = this
-    for (let i = 0; i < columns.size; i++) {
-      const part = this.partOf(columns.at(i))
-      if (part < 0 || accepts?.(i) === false) continue
-      const value = by === undefined ? undefined : factValue(columns, i, by)
-      const bucket = this.bucket(part, columns.at(i), value)
-      countFact(bucket.counts, columns.fact(i))
-      const visitor = this.visitors ? columns.visitor(i) : null
-      if (visitor !== null) bucket.visitors?.add(visitor)
+    for (let part = 0; part < this.parts.length; part++) {
+      const { from, to } = (this.parts[part] as Part).range
+      for (let i = 0; i < columns.size; i++) {
+        const at = columns.at(i)
+        if (at < from || at >= to || accepts?.(i) === false) continue
+        const value = by === undefined ? undefined : factValue(columns, i, by)
+        const bucket = this.bucket(part, at, value)
+        countFact(bucket.counts, columns.fact(i))
+        const visitor = this.visitors ? columns.visitor(i) : null
+        if (visitor !== null) bucket.visitors?.add(visitor)
+      }
     }
   }
 
-  /** A session, when a part holds its start. `property`: of its earliest event, by name. */
+  /** A session, where a part holds its start. `property`: of its earliest event, by name. */
   addSession(session: Session, property: (name: string) => string | null): void {
-    const part = this.partOf(session.start)
-    if (part < 0) return
     const { by } = this
     const value = by === undefined ? undefined : sessionValue(session, by, property)
-    changeSessions(this.bucket(part, session.start, value).counts, wholeSession(session, 1))
+    const change = wholeSession(session, 1)
+    this.parts.forEach(({ range }, part) => {
+      if (session.start < range.from || session.start >= range.to) return
+      changeSessions(this.bucket(part, session.start, value).counts, change)
+    })
   }
 
   /** For each part, in no order. */
@@ -116,7 +112,7 @@ export class FactFold {
     const start = startIn(this.zone, (this.parts[part] as Part).interval, at)
     let bucket = buckets.get(start)
     if (bucket === undefined) {
-      const visitors = this.visitors ? new VisitorSet() : undefined
+      const visitors = this.visitors ? VisitorSet.of(undefined) : undefined
       bucket = { at: start, value, counts: noCounts(), visitors }
       buckets.set(start, bucket)
     }

@@ -1,7 +1,7 @@
 import type { EventData, RecordedEvent } from "../domain/Event.js"
 import { bucketDimensions } from "../domain/Metrics.js"
 import { key } from "../readmodels/Key.js"
-import { timePart } from "./Buckets.js"
+import { timePart } from "./TimePart.js"
 import { valuesOf } from "./Dimensions.js"
 import { type Column, Columns, EXACT_DIGITS, type Fact, own, type Segment } from "./Segments.js"
 

@@ -131,7 +131,7 @@ export class LargeDay {
 
   private addVisitor(visitor: string, hour: string): void {
     if (this.all === undefined) {
-      const doc = this.docs.edit<VisitorsDoc>(collections.visitors, this.key, () => ({ v: new VisitorSet() }))
+      const doc = this.docs.edit<VisitorsDoc>(collections.visitors, this.key, () => ({ v: VisitorSet.of(undefined) }))
       this.all = VisitorSet.decode(doc.v)
       doc.v = this.all
     }
@@ -211,7 +211,7 @@ export class LargeDay {
       collections.valueVisitors,
       key,
       name,
-      () => new VisitorSet(),
+      () => VisitorSet.of(undefined),
     )
     const own = entryName(name)
     const visitors = VisitorSet.decode(entries[own] as StoredVisitors)

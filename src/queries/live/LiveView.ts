@@ -9,9 +9,9 @@ import { PROJECTION as METRICS, metricValue, sumOf } from "../../projections/met
 import type { ReadModelsService } from "../../readmodels/ReadModels.js"
 import { silenceOf } from "../ClientQueries.js"
 import type { Freshness } from "../Freshness.js"
-import type { MerchantBuckets } from "../MerchantBuckets.js"
+import type { MerchantBuckets, Part } from "../MerchantBuckets.js"
 import type { Merchant, MerchantQueries } from "../MerchantQueries.js"
-import { type MetricValue, type Point, valuesOf } from "../MetricQueries.js"
+import { allNeeds, type MetricValue, type Point, valuesOf } from "../MetricQueries.js"
 import type { Profiles } from "../Profiles.js"
 import type { ProgressBoard } from "../ProgressBoard.js"
 import type { QueryError } from "../QueryError.js"
@@ -194,15 +194,16 @@ export class LiveView {
       const day = bucketStart(timezone, "DAY", now)
       const minute = Math.floor(now / MINUTE) * MINUTE
       const from = minute - (MINUTES - 1) * MINUTE
-      const reading = yield* deps.buckets.read({ id, timezone }, [
+      const parts: ReadonlyArray<Part> = [
         { interval: "DAY", range: { from: day, to: nextBucket(timezone, "DAY", now) } },
         { interval: "MINUTE", range: { from, to: minute + MINUTE } },
-      ])
+      ]
+      const reading = yield* deps.buckets.read({ id, timezone }, parts, allNeeds)
       const { position } = reading.asOf
       const [today = [], minutes = []] = reading.parts
       const events = new Map<number, number>()
       for (const { at, counts } of minutes) {
-        events.set(at, (events.get(at) ?? 0) + metricValue(counts, "EVENTS", currency))
+        events.set(at, (events.get(at) ?? 0) + (metricValue(counts, "EVENTS", currency) ?? 0))
       }
       yield* this.level(position)
       yield* this.lookUpClients()

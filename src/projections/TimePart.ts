@@ -1,0 +1,9 @@
+const SHIFT = 8_640_000_000_000
+
+/**
+ * An instant (epoch ms) as the 9 characters that stand for it in keys; they sort by time. Seconds are
+ * exact enough, as no bucket begins between two.
+ */
+export const timePart = (at: number): string => (Math.floor(at / 1000) + SHIFT).toString(36).padStart(9, "0")
+
+export const timeOf = (part: string): number => (Number.parseInt(part, 36) - SHIFT) * 1000
