@@ -1,5 +1,5 @@
 import type { Metric } from "../domain/Metrics.js"
-import type { Fact } from "./Facts.js"
+import type { Columns, Fact } from "./Facts.js"
 import type { Session } from "./Sessions.js"
 
 /**
@@ -49,30 +49,48 @@ const addTo = (counts: Counts, at: number, more: number | string): void => {
   counts[at] = addSum(counts[at] as number | string, more)
 }
 
-/** Index in `Values` of what `countFact` needs. */
+/** Index in `Values` of what is counted. */
 const TYPE = 0
 const CURRENCY = 8
+
+const countMoney = (
+  counts: Counts,
+  isPayment: boolean,
+  { amount, pointsUsed, pointsEarned }: Pick<Fact, "amount" | "pointsUsed" | "pointsEarned">,
+  currency: string | null,
+): void => {
+  bump(counts, isPayment ? PAYMENTS : REFUNDS, 1)
+  if (isPayment && pointsUsed !== null) addTo(counts, POINTS_USED, pointsUsed)
+  if (isPayment && pointsEarned !== null) addTo(counts, POINTS_EARNED, pointsEarned)
+  if (amount === null || currency === null) return
+  const at = moneyAt(counts, currency) + (isPayment ? 1 : 3)
+  bump(counts, at, 1)
+  addTo(counts, at + 1, amount)
+}
 
 /** Counts an event into the bucket, in place. */
 export const countFact = (counts: Counts, fact: Fact): void => {
   counts[EVENTS] = (counts[EVENTS] as number) + 1
   const type = fact.values[TYPE]
-  if (type === "pageview") {
-    counts[PAGEVIEWS] = (counts[PAGEVIEWS] as number) + 1
-    return
+  if (type === "pageview") counts[PAGEVIEWS] = (counts[PAGEVIEWS] as number) + 1
+  else if (type === "payment" || type === "refund") {
+    countMoney(counts, type === "payment", fact, fact.values[CURRENCY] ?? null)
   }
-  const isPayment = type === "payment"
-  if (!isPayment && type !== "refund") return
-  bump(counts, isPayment ? PAYMENTS : REFUNDS, 1)
-  if (isPayment) {
-    if (fact.pointsUsed !== null) addTo(counts, POINTS_USED, fact.pointsUsed)
-    if (fact.pointsEarned !== null) addTo(counts, POINTS_EARNED, fact.pointsEarned)
+}
+
+/** As `countFact`, for a fact in columns. */
+export const countRow = (counts: Counts, columns: Columns, row: number): void => {
+  counts[EVENTS] = (counts[EVENTS] as number) + 1
+  const type = columns.value(row, TYPE)
+  if (type === "pageview") counts[PAGEVIEWS] = (counts[PAGEVIEWS] as number) + 1
+  else if (type === "payment" || type === "refund") {
+    const money = {
+      amount: columns.amount(row),
+      pointsUsed: columns.pointsUsed(row),
+      pointsEarned: columns.pointsEarned(row),
+    }
+    countMoney(counts, type === "payment", money, columns.value(row, CURRENCY))
   }
-  const currency = fact.values[CURRENCY]
-  if (fact.amount === null || currency === null || currency === undefined) return
-  const at = moneyAt(counts, currency) + (isPayment ? 1 : 3)
-  bump(counts, at, 1)
-  addTo(counts, at + 1, fact.amount)
 }
 
 /** What sessions add to a bucket; negative where there were more before. */

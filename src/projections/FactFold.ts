@@ -2,7 +2,7 @@ import { type Dimension, type Interval, NONE } from "../domain/Metrics.js"
 import { bucketStart, cut, type Range } from "../domain/TimeBuckets.js"
 import { clean } from "../readmodels/Key.js"
 import type { Bucket } from "./Buckets.js"
-import { changeSessions, countFact, noCounts, wholeSession } from "./Counts.js"
+import { changeSessions, countRow, noCounts, wholeSession } from "./Counts.js"
 import { indexOf } from "./Dimensions.js"
 import type { Columns } from "./Facts.js"
 import type { Session } from "./Sessions.js"
@@ -78,7 +78,7 @@ export class FactFold {
         if (at < from || at >= to || accepts?.(i) === false) continue
         const value = by === undefined ? undefined : factValue(columns, i, by)
         const bucket = this.bucket(part, at, value)
-        countFact(bucket.counts, columns.fact(i))
+        countRow(bucket.counts, columns, i)
         const visitor = this.visitors ? columns.visitor(i) : null
         if (visitor !== null) bucket.visitors?.add(visitor)
       }
