@@ -5,7 +5,14 @@ import type { Row, Scan } from "../readmodels/ReadModels.js"
 import { addCounts, type Counts, noCounts } from "./Counts.js"
 import { dimensionCode } from "./Dimensions.js"
 import { FACTS } from "./Facts.js"
-import { collections, type DayDoc, type Slot, type Slots, type StoredVisitors, type VisitorsDoc } from "./Layout.js"
+import {
+  collections,
+  type DayDoc,
+  type Slot,
+  type Slots,
+  type StoredVisitors,
+  type VisitorsDoc,
+} from "./Layout.js"
 import { rowEntries } from "./Table.js"
 import { timeOf, timePart } from "./TimePart.js"
 import { VisitorSet } from "./VisitorSet.js"

@@ -100,8 +100,7 @@ export interface SessionChange {
   readonly milliseconds: number
 }
 
-const bounces = (session: Session): number =>
-  session.events === 1 && session.pageViews === 1 ? 1 : 0
+const bounces = (session: Session): number => (session.events === 1 && session.pageViews === 1 ? 1 : 0)
 
 /** A session that comes into the bucket of its start, or with -1 goes from it. */
 export const wholeSession = (session: Session, sign: 1 | -1): SessionChange => ({

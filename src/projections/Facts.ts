@@ -1,9 +1,9 @@
 import type { EventData, RecordedEvent } from "../domain/Event.js"
 import { bucketDimensions } from "../domain/Metrics.js"
 import { key } from "../readmodels/Key.js"
-import { timePart } from "./TimePart.js"
 import { valuesOf } from "./Dimensions.js"
 import { type Column, Columns, EXACT_DIGITS, type Fact, own, type Segment } from "./Segments.js"
+import { timePart } from "./TimePart.js"
 
 export { Columns, type Fact, type Segment } from "./Segments.js"
 

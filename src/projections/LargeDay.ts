@@ -131,7 +131,9 @@ export class LargeDay {
 
   private addVisitor(visitor: string, hour: string): void {
     if (this.all === undefined) {
-      const doc = this.docs.edit<VisitorsDoc>(collections.visitors, this.key, () => ({ v: VisitorSet.of(undefined) }))
+      const doc = this.docs.edit<VisitorsDoc>(collections.visitors, this.key, () => ({
+        v: VisitorSet.of(undefined),
+      }))
       this.all = VisitorSet.decode(doc.v)
       doc.v = this.all
     }
@@ -206,12 +208,8 @@ export class LargeDay {
 
   private visitorsOf(index: number, name: string): VisitorSet {
     const key = this.valuesKey(index)
-    const entries = editTable<StoredVisitors>(
-      this.docs,
-      collections.valueVisitors,
-      key,
-      name,
-      () => VisitorSet.of(undefined),
+    const entries = editTable<StoredVisitors>(this.docs, collections.valueVisitors, key, name, () =>
+      VisitorSet.of(undefined),
     )
     const own = entryName(name)
     const visitors = VisitorSet.decode(entries[own] as StoredVisitors)

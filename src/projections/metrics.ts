@@ -67,7 +67,13 @@ const merchantKey = (merchantId: string): string => {
   return found
 }
 
-export const makeMetrics = (options: { readonly maxValues: number }): Projection => {
+export interface MetricsOptions {
+  readonly maxValues: number
+  /** Events of a day that are kept as facts alone: at most a segment of facts. */
+  readonly few?: number
+}
+
+export const makeMetrics = ({ maxValues, few = FEW }: MetricsOptions): Projection => {
   /** The buckets of a day that has many events; undefined for one that is its facts alone. */
   const large = (
     docs: Docs,
@@ -83,7 +89,7 @@ export const makeMetrics = (options: { readonly maxValues: number }): Projection
     const dimensions = merchantId.startsWith("_") ? [] : bucketDimensions
     const opened = new LargeDay(
       docs,
-      { merchantId, zone, day, dimensions, maxValues: options.maxValues },
+      { merchantId, zone, day, dimensions, maxValues },
       docs.edit(collections.days, key, newDay),
     )
     docs.memo.set(key, opened)
@@ -117,7 +123,7 @@ export const makeMetrics = (options: { readonly maxValues: number }): Projection
   ): LargeDay | undefined => {
     const doc = docs.edit(collections.days, timeKey(merchantId, zone, at.day), newDay)
     doc.n++
-    if (doc.n <= FEW) {
+    if (doc.n <= few) {
       doc.f ??= newSegment(at.day)
       appendFact(doc.f, fact)
       return undefined

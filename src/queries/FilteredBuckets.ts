@@ -1,6 +1,6 @@
 import { Effect } from "effect"
-import { compare, type Position } from "../domain/Position.js"
 import { partitionOf } from "../domain/Partition.js"
+import { compare, type Position } from "../domain/Position.js"
 import type { Range } from "../domain/TimeBuckets.js"
 import { type By, FactFold, type Part } from "../projections/FactFold.js"
 import {

@@ -14,8 +14,8 @@ import {
   FACTS,
   type Kept,
   keptBuckets,
-  PROJECTION,
   type Part,
+  PROJECTION,
   type Segment,
   segmentsScan,
   sessionsOf,
@@ -160,7 +160,10 @@ class Question {
     if (!this.wanted.sessions) return scans
     const uncovered = this.zones.flatMap((zone) => {
       const covered = this.days.filter((day) => day.zone === zone && !this.fromFacts.includes(day))
-      return without(this.range, covered.map((day) => this.rangeOf(day)))
+      return without(
+        this.range,
+        covered.map((day) => this.rangeOf(day)),
+      )
     })
     this.sessionRanges = merge(uncovered)
     return [...scans, ...this.sessionRanges.map(({ from, to }) => sessionsScan(id, from, to))]
@@ -184,7 +187,10 @@ class Question {
     const found = this.parts.map((): Array<Bucket> => [])
     let at = this.zones.length
     for (const piece of this.pieces) {
-      const scanned = piece.scans.map(({ collection }, index) => ({ collection, rows: rows[at + index] ?? [] }))
+      const scanned = piece.scans.map(({ collection }, index) => ({
+        collection,
+        rows: rows[at + index] ?? [],
+      }))
       at += piece.scans.length
       this.addKept(piece, scanned, found[piece.index] as Array<Bucket>)
     }
@@ -200,8 +206,7 @@ class Question {
     const { timezone } = this.merchant
     const recut = zone !== timezone || interval !== part.interval
     const skipped = this.fromFacts.filter((day) => day.zone === zone && day.isLarge).map(({ start }) => start)
-    const skips =
-      skipped.length === 0 ? undefined : (at: number) => skipped.includes(cut(zone, at).day)
+    const skips = skipped.length === 0 ? undefined : (at: number) => skipped.includes(cut(zone, at).day)
     const days = this.days.filter((day) => day.zone === zone)
     keptBuckets(interval, part.range, this.wanted, days, scanned, skips, (bucket) => {
       into.push(recut ? { ...bucket, at: bucketStart(timezone, part.interval, bucket.at) } : bucket)
@@ -254,7 +259,9 @@ export const makeMerchantBuckets = (freshness: Freshness, zones: Zones): Merchan
       const all = [...new Set([merchant.timezone, ...former])]
       const question = new Question(merchant, all, parts, wanted)
       const partition = merchant.partition ?? partitionOf(merchant.id)
-      const reading = yield* freshness.read(PROJECTION, partition, question.first, (rows) => question.follow(rows))
+      const reading = yield* freshness.read(PROJECTION, partition, question.first, (rows) =>
+        question.follow(rows),
+      )
       const documents = reading.answer.rows.reduce((sum, rows) => sum + rows.length, 0)
       if (documents >= MAX_DOCUMENTS) {
         return yield* refused(

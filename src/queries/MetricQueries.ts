@@ -1,6 +1,12 @@
 import { Effect } from "effect"
 import type { Filter } from "../domain/Filter.js"
-import { type BucketDimension, type Dimension, type Interval, type Metric, metrics } from "../domain/Metrics.js"
+import {
+  type BucketDimension,
+  type Dimension,
+  type Interval,
+  type Metric,
+  metrics,
+} from "../domain/Metrics.js"
 import { nextBucket, type Range } from "../domain/TimeBuckets.js"
 import { isMet, keptFor, metricValue, Sum, sumOf, sumsBy } from "../projections/metrics.js"
 import { checkFilter } from "./Filter.js"
@@ -125,7 +131,10 @@ const empty = new Sum()
 const byOf = (by: Dimension, property: string | null | undefined) => {
   const named = property ?? undefined
   if (by === "PROPERTY" && (named === undefined || named === "")) {
-    return refused("PROPERTY_REQUIRED", "a breakdown by PROPERTY needs property, the name of a custom property")
+    return refused(
+      "PROPERTY_REQUIRED",
+      "a breakdown by PROPERTY needs property, the name of a custom property",
+    )
   }
   if (by !== "PROPERTY" && named !== undefined) {
     return refused("PROPERTY_REQUIRED", `property goes with a breakdown by PROPERTY, not by ${by}`)

@@ -49,10 +49,7 @@ export interface QueriesService {
   readonly projections: ProjectionQueries
   readonly live: LiveQueries
   readonly totals: (merchant: Merchant, asked: Asked) => Effect.Effect<Totals, QueryError>
-  readonly series: (
-    merchant: Merchant,
-    asked: Asked & SeriesAsked,
-  ) => Effect.Effect<Series, QueryError>
+  readonly series: (merchant: Merchant, asked: Asked & SeriesAsked) => Effect.Effect<Series, QueryError>
   readonly breakdown: (
     merchant: Merchant,
     asked: Asked & BreakdownAsked,
