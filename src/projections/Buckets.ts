@@ -3,6 +3,9 @@ import { bucketStart } from "../domain/TimeBuckets.js"
 import { key } from "../readmodels/Key.js"
 import type { Row, Scan } from "../readmodels/ReadModels.js"
 import { addCounts, type Counts, noCounts } from "./Counts.js"
+import { timeOf, timePart } from "./TimePart.js"
+
+export { timeOf, timePart } from "./TimePart.js"
 
 /**
  * How buckets are laid out as documents, and how to read them back.
@@ -41,13 +44,6 @@ export const dimensionCode = { TYPE: "T", PATH: "P", PAYMENT_METHOD: "M" } as co
   Dimension,
   string
 >
-
-const SHIFT = 8_640_000_000_000
-
-/** An instant as 9 characters that sort by time; seconds are exact enough, as no bucket begins between two. */
-export const timePart = (at: number): string => (Math.floor(at / 1000) + SHIFT).toString(36).padStart(9, "0")
-
-export const timeOf = (part: string): number => (Number.parseInt(part, 36) - SHIFT) * 1000
 
 export const slotOf = (parent: number, at: number): string => String((at - parent) / 1000)
 
