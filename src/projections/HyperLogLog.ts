@@ -81,14 +81,21 @@ export const textOf = (registers: Uint8Array): string => {
   for (let register = 0; register < REGISTERS; register++) {
     scratch[register] = (registers[register] as number) + ZERO
   }
-  return scratch.latin1Slice(0, REGISTERS)
+  return scratch.toString("latin1")
 }
 
 /** How many registers have each rank, for `estimate`. */
-export const countRanks = (rankOf: (register: number) => number): Uint16Array => {
+export const ranksOf = (registers: Uint8Array): Uint16Array => {
+  const counts = new Uint16Array(RANKS)
+  for (const rank of registers) counts[rank] = (counts[rank] as number) + 1
+  return counts
+}
+
+/** As `ranksOf`, for a text of registers that begins at `from`. */
+export const ranksIn = (text: string, from: number): Uint16Array => {
   const counts = new Uint16Array(RANKS)
   for (let register = 0; register < REGISTERS; register++) {
-    const rank = rankOf(register)
+    const rank = rankIn(text, from, register)
     counts[rank] = (counts[rank] as number) + 1
   }
   return counts

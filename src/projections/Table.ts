@@ -4,7 +4,8 @@ import type { Row, Scan } from "../readmodels/ReadModels.js"
 /**
  * A table of named entries, kept in documents that stay small enough to be rewritten often: one document
  * while it has few names, else chunks by a hash of the name. How it lies follows from the names alone, not
- * from the order in which they came.
+ * from the order in which they came. It grows by one chunk at a time, whose names come out of one other
+ * (W. Litwin, "Linear hashing", 1980), so that no event has to rewrite a table of a million names.
  *
  * `key`            the head: how many names there are, and while they are few, the entries.
  * `key` U+0001 nnn chunk nnn: entries.
@@ -20,12 +21,7 @@ const INLINE = 64
 const PER_CHUNK = 48
 
 /** 0 when all entries are in the head. */
-const chunksFor = (names: number): number => {
-  if (names <= INLINE) return 0
-  let chunks = 2
-  while (names > chunks * PER_CHUNK) chunks *= 2
-  return chunks
-}
+const chunksFor = (names: number): number => (names <= INLINE ? 0 : Math.ceil(names / PER_CHUNK))
 
 /** FNV-1a over UTF-16 units. The storage format depends on it. */
 const hash = (name: string): number => {
@@ -34,10 +30,22 @@ const hash = (name: string): number => {
   return (h ^ (h >>> 15)) >>> 0
 }
 
+/** The greatest power of two that is not above the number. */
+const powerOfTwo = (number: number): number => 2 ** (31 - Math.clz32(number))
+
+/** The chunk of a name. With one chunk more, only names of one chunk change theirs, and all to the new one. */
+const chunkOf = (name: string, chunks: number): number => {
+  const h = hash(name)
+  const half = powerOfTwo(chunks)
+  const chunk = h & (2 * half - 1)
+  return chunk < chunks ? chunk : h & (half - 1)
+}
+
 const inherited = {}
 
 /** The name as an object's own key, which `constructor` or `__proto__` can't be. */
-export const entryName = (name: string): string => (name in inherited ? `\u0002${name}` : name)
+export const entryName = (name: string): string =>
+  name in inherited || name.charCodeAt(0) === 2 ? `\u0002${name}` : name
 
 const nameOf = (entry: string): string => (entry.charCodeAt(0) === 2 ? entry.slice(1) : entry)
 
@@ -54,14 +62,14 @@ export const tableSize = (docs: Docs, collection: string, key: string): number =
 export const tableEntry = <E>(docs: Docs, collection: string, key: string, name: string): E | undefined => {
   const head = docs.get<Head<E>>(collection, key)
   if (head === undefined) return undefined
-  const entries =
-    head.e ?? docs.get<Entries<E>>(collection, chunkKey(key, hash(name) & (chunksFor(head.n) - 1)))
+  const entries = head.e ?? docs.get<Entries<E>>(collection, chunkKey(key, chunkOf(name, chunksFor(head.n))))
   return entries?.[entryName(name)]
 }
 
 /**
  * The entries among which the name's is, to be changed in place: read and write it under `entryName(name)`.
- * It is made by `create` when it is missing.
+ * It is made by `create` when it is missing. A later edit may lay the entry among others; the entry itself
+ * stays the same object.
  */
 export const editTable = <E>(
   docs: Docs,
@@ -78,42 +86,41 @@ export const editTable = <E>(
     if (entries[own] !== undefined) return entries
     edited.n++
     entries[own] = create()
-    return edited.n > INLINE ? split(docs, collection, key, edited, entries, name) : entries
+    if (edited.n <= INLINE) return entries
+    delete edited.e
+    const chunks = chunksFor(edited.n)
+    spread(docs, collection, key, entries, [...Array(chunks).keys()], chunks)
+    return docs.edit<Entries<E>>(collection, chunkKey(key, chunkOf(name, chunks)), newChunk)
   }
   const chunks = chunksFor(head.n)
-  const entries = docs.edit<Entries<E>>(collection, chunkKey(key, hash(name) & (chunks - 1)), newChunk)
+  const entries = docs.edit<Entries<E>>(collection, chunkKey(key, chunkOf(name, chunks)), newChunk)
   if (entries[own] !== undefined) return entries
   entries[own] = create()
   const edited = docs.edit<Head<E>>(collection, key, newHead)
   edited.n++
-  if (chunksFor(edited.n) === chunks) return entries
-  const all: Entries<E> = {}
-  for (let chunk = 0; chunk < chunks; chunk++) {
-    Object.assign(all, docs.get<Entries<E>>(collection, chunkKey(key, chunk)))
-    docs.put(collection, chunkKey(key, chunk), undefined)
-  }
-  return split(docs, collection, key, edited, all, name)
+  const more = chunksFor(edited.n)
+  if (more === chunks) return entries
+  const source = chunks - powerOfTwo(chunks)
+  const shared = docs.get<Entries<E>>(collection, chunkKey(key, source)) ?? {}
+  spread(docs, collection, key, shared, [source, chunks], more)
+  return docs.edit<Entries<E>>(collection, chunkKey(key, chunkOf(name, more)), newChunk)
 }
 
-/** Spreads all entries over the chunks that their number asks for; gives those of `name`. */
-const split = <E>(
+/** Lays the entries, which all belong to the targets, where they lie with this many chunks. */
+const spread = <E>(
   docs: Docs,
   collection: string,
   key: string,
-  head: Head<E>,
-  all: Entries<E>,
-  name: string,
-): Entries<E> => {
-  const chunks = Array.from({ length: chunksFor(head.n) }, (): Entries<E> => ({}))
-  for (const own in all) {
-    const entries = chunks[hash(nameOf(own)) & (chunks.length - 1)] as Entries<E>
-    entries[own] = all[own] as E
+  entries: Entries<E>,
+  targets: ReadonlyArray<number>,
+  chunks: number,
+): void => {
+  const parts = new Map(targets.map((target): [number, Entries<E>] => [target, {}]))
+  for (const [name, entry] of named(entries)) {
+    const part = parts.get(chunkOf(name, chunks)) as Entries<E>
+    part[entryName(name)] = entry
   }
-  delete head.e
-  chunks.forEach((entries, chunk) => {
-    docs.put(collection, chunkKey(key, chunk), entries)
-  })
-  return chunks[hash(name) & (chunks.length - 1)] as Entries<E>
+  for (const [target, part] of parts) docs.put(collection, chunkKey(key, target), part)
 }
 
 /** Every entry, for reading only. */

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto"
 import {
   beginsWithMember,
-  countRanks,
   estimate,
   MEMBER_LENGTH,
   REGISTERS,
@@ -9,6 +8,8 @@ import {
   raiseToText,
   rankAt,
   rankIn,
+  ranksIn,
+  ranksOf,
   registerAt,
   textOf,
 } from "./HyperLogLog.js"
@@ -85,7 +86,7 @@ const none: Array<string> = []
 export class VisitorSet {
   /** The stored form, without `fresh`. Not that of `registers` while `isTextOld`. */
   private text: string
-  /** Members that are not in `text`. */
+  /** Members that are not in `text`, and then of `known`. */
   private fresh: Array<string> = none
   /** Members that need not be looked for in `text`; of sets that are not small. */
   private known: Set<string> | undefined
@@ -130,32 +131,24 @@ export class VisitorSet {
   /** Makes this the union. `other` stays as it is, and may be this set. */
   merge(other: VisitorSet): void {
     if (other === this) return
-    if (!other.isExact) {
+    if (this.isExact && this.exactSize === 0) {
+      this.text = other.toJSON()
+    } else if (!other.isExact) {
       if (this.isExact) this.toRegisters()
       this.mergeRegisters(other)
-      return
-    }
-    if (this.text === EXACT && this.fresh.length === 0) {
-      this.text = other.text
+    } else if (this.isExact) {
+      this.mergeExact(other.toJSON())
     } else {
-      for (let at = TAG; at < other.text.length; at += MEMBER_LENGTH) this.addMember(other.text, at)
+      const text = other.toJSON()
+      for (let at = TAG; at < text.length; at += MEMBER_LENGTH) this.raise(text, at)
     }
-    for (const member of other.fresh) this.addMember(member, 0)
   }
 
   /** The number of members: exact up to 1,024, then the estimate as a whole number. */
   get size(): number {
     if (this.isExact) return this.exactSize
     const { registers, text } = this
-    return Math.round(
-      estimate(
-        countRanks(
-          registers === undefined
-            ? (register) => rankIn(text, TAG, register)
-            : (register) => registers[register] as number,
-        ),
-      ),
-    )
+    return Math.round(estimate(registers === undefined ? ranksIn(text, TAG) : ranksOf(registers)))
   }
 
   get isExact(): boolean {
@@ -178,11 +171,6 @@ export class VisitorSet {
     return (this.text.length - TAG) / MEMBER_LENGTH + this.fresh.length
   }
 
-  private addMember(text: string, at: number): void {
-    if (this.isExact) this.addExact(text.slice(at, at + MEMBER_LENGTH))
-    else this.raise(text, at)
-  }
-
   private addExact(member: string): void {
     const { text } = this
     if (text.length < SMALL) {
@@ -197,6 +185,18 @@ export class VisitorSet {
     if (this.fresh.length === 0) this.fresh = [member]
     else this.fresh.push(member)
     if (this.exactSize > EXACT_UP_TO) this.toRegisters()
+  }
+
+  private mergeExact(other: string): void {
+    const text = this.toJSON()
+    const fresh: Array<string> = []
+    for (let at = TAG; at < other.length; at += MEMBER_LENGTH) {
+      const member = other.slice(at, at + MEMBER_LENGTH)
+      if (find(text, member) < 0) fresh.push(member)
+    }
+    this.fresh = fresh
+    if (this.exactSize > EXACT_UP_TO) this.toRegisters()
+    else this.toJSON()
   }
 
   /** Only the new members are sorted, and laid between those that are in order already. */
