@@ -117,9 +117,11 @@ const addRow = (collection: string, row: Row, add: Add): void => {
   switch (collection) {
     case collections.minutes:
     case collections.tens:
-      return addSlots(timeOf(parts[2] as string), undefined, row.doc as Slots<Slot>, add)
+      addSlots(timeOf(parts[2] as string), undefined, row.doc as Slots<Slot>, add)
+      return
     case collections.visitors:
-      return add(timeOf(parts[2] as string), undefined, undefined, (row.doc as VisitorsDoc).v)
+      add(timeOf(parts[2] as string), undefined, undefined, (row.doc as VisitorsDoc).v)
+      return
     case collections.hourVisitors: {
       const slots = row.doc as Slots<StoredVisitors>
       for (const name in slots) {

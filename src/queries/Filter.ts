@@ -1,23 +1,10 @@
 import { Either } from "effect"
-import { type Dimension, NONE } from "../domain/Metrics.js"
+import type { Filter, FilterTerm } from "../domain/Filter.js"
+import { NONE } from "../domain/Metrics.js"
 import { indexOf, type Values } from "../projections/Dimensions.js"
 import type { Columns } from "../projections/Facts.js"
 import { clean } from "../readmodels/Key.js"
 import { type QueryRefused, refused } from "./QueryError.js"
-
-/** What an event must be like to be counted or listed: every term has to hold. */
-export interface Filter {
-  readonly all: ReadonlyArray<FilterTerm>
-}
-
-/** Holds when the value is in `in`, if that is given, and not in `notIn`, if that is. */
-export interface FilterTerm {
-  readonly dimension: Dimension
-  /** The name of a custom property, with the dimension PROPERTY. */
-  readonly property?: string | null | undefined
-  readonly in?: ReadonlyArray<string> | null | undefined
-  readonly notIn?: ReadonlyArray<string> | null | undefined
-}
 
 export const MAX_TERMS = 20
 export const MAX_TERM_VALUES = 1_000

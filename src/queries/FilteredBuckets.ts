@@ -48,7 +48,7 @@ const unionOf = (parts: ReadonlyArray<Part>): Range => ({
 })
 
 const propertiesIn = ({ by, filter }: FactsWanted): ReadonlyArray<string> => {
-  const named = (filter?.all ?? []).flatMap((term) => term.property ?? [])
+  const named = (filter?.terms ?? []).flatMap((term) => (typeof term.by === "string" ? term.by : []))
   return [...new Set(by?.property === undefined ? named : [...named, by.property])]
 }
 

@@ -11,7 +11,6 @@ import {
   type Day,
   daysOf,
   daysScan,
-  FACTS,
   type Kept,
   keptBuckets,
   type Part,

@@ -105,14 +105,14 @@ const needsOf = (metric: Metric): Needs => ({
 
 export const allNeeds: Needs = { counts: true, visitors: true, sessions: true }
 
-const valueOf = (sum: Sum, metric: Metric, currency: string): number | null =>
+const metricOf = (sum: Sum, metric: Metric, currency: string): number | null =>
   metric === "VISITORS" ? (sum.visitors?.size ?? 0) : metricValue(sum.counts, metric, currency)
 
 const hasAny = (sum: Sum, metric: Metric, currency: string): boolean =>
   metric === "VISITORS" ? (sum.visitors?.size ?? 0) > 0 : isMet(sum.counts, metric, currency)
 
 export const valuesOf = (sum: Sum, currency: string): ReadonlyArray<MetricValue> =>
-  metrics.map((metric) => ({ metric, value: valueOf(sum, metric, currency) }))
+  metrics.map((metric) => ({ metric, value: metricOf(sum, metric, currency) }))
 
 /** The range's days, and the hours at its ends. */
 const coverParts = (zone: string, range: Range) =>
@@ -152,7 +152,7 @@ export const makeMetricQueries = (buckets: MerchantBuckets, facts: FilteredBucke
   ): Effect.Effect<BucketReading, QueryError> =>
     Effect.gen(function* () {
       const checked = filter === null || filter === undefined ? undefined : yield* checkFilter(filter)
-      if ((checked === undefined || checked.all.length === 0) && by?.dimension !== "PROPERTY") {
+      if ((checked === undefined || checked.terms.length === 0) && by?.dimension !== "PROPERTY") {
         const dimension = by?.dimension as BucketDimension | undefined
         return yield* buckets.read(subject, parts, { ...needs, dimension })
       }
@@ -186,7 +186,7 @@ export const makeMetricQueries = (buckets: MerchantBuckets, facts: FilteredBucke
         const sums = sumsBy(reading.parts.flat(), ({ at }) => at)
         const points = starts.map((at, index) => ({
           at,
-          value: valueOf(sums.get(at) ?? empty, metric, subject.currency),
+          value: metricOf(sums.get(at) ?? empty, metric, subject.currency),
           complete: (starts[index + 1] ?? range.to) <= reading.caughtUpTo,
         }))
         return { points, range, asOf: reading.asOf }
@@ -208,7 +208,7 @@ export const makeMetricQueries = (buckets: MerchantBuckets, facts: FilteredBucke
         const found: Array<BreakdownRow> = []
         for (const [key, sum] of sumsBy(reading.parts.flat(), ({ value }) => value ?? "")) {
           if (!hasAny(sum, metric, subject.currency)) continue
-          found.push({ key, value: valueOf(sum, metric, subject.currency) ?? 0 })
+          found.push({ key, value: metricOf(sum, metric, subject.currency) ?? 0 })
         }
         found.sort(byValueThenKey)
         return { rows: found.slice(0, rows), range: whole, asOf: reading.asOf }

@@ -1,18 +1,12 @@
 import { Either } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
+import type { Filter, FilterTerm } from "../../../src/domain/Filter.js"
 import { bucketDimensions, type Dimension, dimensions } from "../../../src/domain/Metrics.js"
 import type { Position } from "../../../src/domain/Position.js"
 import { indexOf } from "../../../src/projections/Dimensions.js"
 import { appendFact, Columns, type Fact, newSegment } from "../../../src/projections/Facts.js"
-import {
-  type CheckedFilter,
-  checkFilter,
-  type Filter,
-  type FilterTerm,
-  matchFacts,
-  matchValues,
-} from "../../../src/queries/Filter.js"
+import { type CheckedFilter, checkFilter, matchFacts, matchValues } from "../../../src/queries/Filter.js"
 
 const fact = (given: Partial<Record<Dimension, string>>, properties: Fact["properties"] = null): Fact => ({
   ...{ at: 1, recordedAt: 1, position: "1" as Position, revision: 1, visitor: null },
