@@ -144,19 +144,17 @@ describe("metrics", () => {
       view(now - DAY, "/e"),
     ])
     const today = { from: now - (now % DAY), to: now + DAY }
-    expect(await numbers.breakdown("EVENTS", "PATH", today)).toEqual(
-      [
-        ["(other)", 4],
-        ["/a", 2],
-        ["/b", 2],
-        ["(none)", 1],
-        ["/c", 1],
-      ].sort(([, a], [, b]) => Number(b) - Number(a)),
-    )
+    expect(await numbers.breakdown("EVENTS", "PATH", today)).toEqual([
+      ["(other)", 3],
+      ["/a", 2],
+      ["/b", 2],
+      ["(none)", 1],
+      ["/c", 1],
+    ])
     const before = { from: today.from - DAY, to: today.from }
     expect(await numbers.breakdown("EVENTS", "PATH", before)).toEqual([["/e", 1]])
     const hour = { from: now, to: now + HOUR }
-    expect(await numbers.breakdown("EVENTS", "PATH", hour)).toContainEqual(["(other)", 3])
+    expect(await numbers.breakdown("EVENTS", "PATH", hour)).toContainEqual(["(other)", 2])
   })
 
   it("names that JavaScript's objects inherit are values like others", async () => {

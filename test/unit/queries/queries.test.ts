@@ -102,7 +102,9 @@ describe("totals, series and breakdowns", () => {
     for (const interval of ["HOUR", "DAY", "WEEK", "MONTH"] as const) {
       const series = await run(world.queries.series(one, { range, metric: "EVENTS", interval }))
       // A week is widened to its Monday and Sunday: the event of April 1 is in.
-      expect(series.points.reduce((sum, { value }) => sum + value, 0)).toBe(interval === "WEEK" ? 8 : 7)
+      expect(series.points.reduce((sum, { value }) => sum + (value ?? 0), 0)).toBe(
+        interval === "WEEK" ? 8 : 7,
+      )
       expect(series.range.from).toBe(series.points[0]?.at)
     }
   })
@@ -198,7 +200,7 @@ describe("a merchant's zone", () => {
       ["2026-03-29T22:00:00.000Z", 1],
     ])
     const hours = await run(world.queries.series(berlin, { range, metric: "EVENTS", interval: "HOUR" }))
-    expect(hours.points.filter(({ value }) => value > 0)).toHaveLength(4)
+    expect(hours.points.filter(({ value }) => (value ?? 0) > 0)).toHaveLength(4)
   })
 
   it("counts what was recorded before the zone was changed, even when asked a moment before", async () => {
@@ -230,7 +232,7 @@ describe("a merchant's zone", () => {
     const totals = await run(world.queries.totals(moved, { range, atLeast: second }))
     expect(totals.values[0]?.value).toBe(2)
     const days = await run(world.queries.series(moved, { range, metric: "EVENTS", interval: "DAY" }))
-    expect(days.points.filter(({ value }) => value > 0)).toEqual([
+    expect(days.points.filter(({ value }) => (value ?? 0) > 0)).toEqual([
       { at: at("2026-05-01T15:00:00Z"), value: 2, complete: true },
     ])
     const types = await run(world.queries.breakdown(moved, { range, metric: "EVENTS", by: "TYPE" }))
