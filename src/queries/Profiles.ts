@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import type { KeyStoreService, KeyStoreUnavailable } from "../keystore/KeyStore.js"
 import { open } from "../keystore/Sealed.js"
+import { sameTick } from "./SameTick.js"
 
 /** Who a client is, as its sealed profile says. */
 export interface Profile {
@@ -48,6 +49,11 @@ export const makeProfiles = (keys: KeyStoreService, now: () => number): Profiles
   /** In order of use, the least recent first. */
   const known = new Map<string, Known>()
 
+  const find = sameTick(
+    (clientKeys: ReadonlyArray<string>) => keys.find(clientKeys),
+    (clientKey) => clientKey,
+  )
+
   const recall = ({ clientKey, personal }: Sealed): Profile | undefined => {
     if (personal === undefined) return erased
     const entry = known.get(clientKey)
@@ -72,7 +78,9 @@ export const makeProfiles = (keys: KeyStoreService, now: () => number): Profiles
         const profiles = sealed.map(recall)
         const missing = sealed.filter((_, index) => profiles[index] === undefined)
         if (missing.length === 0) return profiles as ReadonlyArray<Profile>
-        const found = yield* keys.find(missing.map(({ clientKey }) => clientKey))
+        const found = yield* Effect.forEach(missing, ({ clientKey }) => find(clientKey), {
+          concurrency: "unbounded",
+        })
         let next = 0
         return sealed.map(({ clientKey, personal }, index) => {
           const recalled = profiles[index]

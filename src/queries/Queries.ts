@@ -8,6 +8,7 @@ import { Processors } from "../processors/Processors.js"
 import { PROJECTION as MERCHANTS } from "../projections/merchants.js"
 import { PROJECTION as METRICS } from "../projections/metrics.js"
 import { ReadModels } from "../readmodels/ReadModels.js"
+import { batchedReads } from "./BatchedReads.js"
 import { makeCatchUp } from "./CatchUp.js"
 import { type ClientQueries, makeClientQueries } from "./ClientQueries.js"
 import { makeFilteredBuckets } from "./FilteredBuckets.js"
@@ -30,6 +31,7 @@ import { makeProgressBoard } from "./ProgressBoard.js"
 import { makeProjectionQueries, type ProjectionQueries } from "./ProjectionQueries.js"
 import { type QueryError, refused } from "./QueryError.js"
 import { everything } from "./Scope.js"
+import { shareBuckets } from "./SharedBuckets.js"
 import { makeZones } from "./Zones.js"
 
 interface Asked {
@@ -71,7 +73,7 @@ export interface QueriesOptions {
 export const makeQueries = (options: QueriesOptions) =>
   Effect.gen(function* () {
     const { secret, idleAfterMs, now = Date.now } = options
-    const readModels = yield* ReadModels
+    const readModels = batchedReads(yield* ReadModels)
     const log = yield* EventLog
     const keys = yield* KeyStore
     const board = yield* makeProgressBoard(yield* Processors)
@@ -80,7 +82,7 @@ export const makeQueries = (options: QueriesOptions) =>
     const catchUp = makeCatchUp(freshness, tail, board)
     const profiles = makeProfiles(keys, now)
     const zones = makeZones(readModels, freshness)
-    const buckets = makeMerchantBuckets(freshness, zones)
+    const buckets = shareBuckets(makeMerchantBuckets(freshness, zones))
     const metrics = makeMetricQueries(buckets, makeFilteredBuckets(readModels, freshness, zones))
     const merchants = makeMerchantQueries(readModels, freshness, catchUp)
     const clients = makeClientQueries({

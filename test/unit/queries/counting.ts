@@ -1,0 +1,35 @@
+import { Effect } from "effect"
+import type { ReadModelsService } from "../../../src/readmodels/ReadModels.js"
+
+/** Reads that reached the store; of calls with many questions or documents, how many each had. */
+export interface Calls {
+  builds: number
+  readonly load: Array<number>
+  readonly query: Array<number>
+  readonly queryMany: Array<number>
+}
+
+/** The store, with its calls counted. */
+export const counting = (real: ReadModelsService) => {
+  const calls: Calls = { builds: 0, load: [], query: [], queryMany: [] }
+  const store: ReadModelsService = {
+    ...real,
+    builds: Effect.suspend(() => {
+      calls.builds++
+      return real.builds
+    }),
+    load: (build, refs) => {
+      calls.load.push(refs.length)
+      return real.load(build, refs)
+    },
+    query: (build, partition, scans, follow) => {
+      calls.query.push(1)
+      return real.query(build, partition, scans, follow)
+    },
+    queryMany: (build, questions) => {
+      calls.queryMany.push(questions.length)
+      return real.queryMany(build, questions)
+    },
+  }
+  return { store, calls }
+}
