@@ -69,7 +69,7 @@ describe("totals, series and breakdowns", () => {
 
   it("counts in one currency, never adding currencies up", async () => {
     const totals = await run(world.queries.totals(one, { range, atLeast: position }))
-    expect(Object.fromEntries(totals.values.map(({ metric, value }) => [metric, value]))).toEqual({
+    expect(Object.fromEntries(totals.values.map(({ metric, value }) => [metric, value]))).toMatchObject({
       EVENTS: 7,
       PAGEVIEWS: 3,
       PAYMENTS: 4,
