@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto"
 import { join } from "node:path"
-import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { Context, Exit, Layer, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import type { Filter } from "../../../src/domain/Filter.js"
 import { bucketDimensions, intervals, metrics } from "../../../src/domain/Metrics.js"
@@ -174,7 +174,7 @@ const folded = async (random: Random, timezone: string, events: ReadonlyArray<Ha
 const expectSame = async (timezone: string, random: Random, events: ReadonlyArray<Happened>) => {
   const first = await folded(random, timezone, events)
   const byTime = [...events].sort((a, b) => a.at - b.at)
-  const orders = [byTime, [...byTime].reverse()]
+  const orders: Array<ReadonlyArray<Happened>> = [byTime, [...byTime].reverse()]
   for (let more = rounds(1, 10); more > 0; more--) orders.push(shuffled(random, events))
   for (const order of orders) {
     const other = await folded(random, timezone, order)
