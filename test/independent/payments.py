@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
-"""Volumes that the rows of payments.csv must give, computed from the file alone.
+"""Numbers that the rows of payments.csv must give, computed from the file alone.
 
 Usage: payments.py FILE. Prints JSON:
   {"payments": n, "merchants": {id: {"company": …, "payments": n, "volume": cents,
-    "byDay": {"2014-05-16": cents}, "byMethod": {"Cash": cents}}}}
+    "byDay": {"2014-05-16": cents}, "byMethod": {"Cash": cents}, "total": numbers,
+    "days": {"2014-05-16": numbers}, "months": {"2014-05": numbers},
+    "by": {"TYPE" | "PAYMENT_METHOD" | "CURRENCY" | "PATH": {value: numbers}}}}}
+where numbers are {"EVENTS", "PAYMENTS", "GROSS_VOLUME", "NET_VOLUME", "AVERAGE_ORDER_VALUE"} in cents.
 
 Only rows that name a company count. The amount is fare plus tips; each of the two is turned into cents
 by itself, half a cent upwards, and an empty field is 0. Days are those of UTC; a row's time is
-trip_start_timestamp, in seconds. A payment type that is empty is "(none)".
+trip_start_timestamp, in seconds. A payment type that is empty is "(none)". Every row is a payment in USD.
 """
+import collections
 import csv
 import datetime
 import decimal
@@ -27,6 +31,25 @@ def merchant_id(company):
     return re.sub(r"[^a-z0-9]+", "-", company.lower()).strip("-")[:64]
 
 
+def numbers(amounts):
+    volume = sum(amounts)
+    return {
+        "EVENTS": len(amounts),
+        "PAYMENTS": len(amounts),
+        "GROSS_VOLUME": volume,
+        "NET_VOLUME": volume,
+        "AVERAGE_ORDER_VALUE": volume / len(amounts),
+    }
+
+
+def grouped(payments, key):
+    """The numbers of (instant, method, amount) by a key that is made of these three."""
+    parts = collections.defaultdict(list)
+    for payment in payments:
+        parts[key(*payment)].append(payment[2])
+    return {name: numbers(amounts) for name, amounts in parts.items()}
+
+
 def main(path):
     merchants = {}
     count = 0
@@ -37,7 +60,7 @@ def main(path):
                 continue
             name = merchant_id(company)
             merchant = merchants.setdefault(
-                name, {"company": company, "payments": 0, "volume": 0, "byDay": {}, "byMethod": {}}
+                name, {"company": company, "payments": 0, "volume": 0, "byDay": {}, "byMethod": {}, "rows": []}
             )
             if merchant["company"] != company:
                 sys.exit(f'"{company}" and "{merchant["company"]}" would share the merchant id {name}')
@@ -47,9 +70,21 @@ def main(path):
             method = row["payment_type"] or "(none)"
             merchant["payments"] += 1
             merchant["volume"] += amount
+            merchant["rows"].append((instant, method, amount))
             merchant["byDay"][day] = merchant["byDay"].get(day, 0) + amount
             merchant["byMethod"][method] = merchant["byMethod"].get(method, 0) + amount
             count += 1
+    for merchant in merchants.values():
+        rows = merchant.pop("rows")
+        merchant["total"] = numbers([amount for _, _, amount in rows])
+        merchant["days"] = grouped(rows, lambda instant, method, amount: instant.strftime("%Y-%m-%d"))
+        merchant["months"] = grouped(rows, lambda instant, method, amount: instant.strftime("%Y-%m"))
+        merchant["by"] = {
+            "TYPE": grouped(rows, lambda instant, method, amount: "payment"),
+            "PAYMENT_METHOD": grouped(rows, lambda instant, method, amount: method),
+            "CURRENCY": grouped(rows, lambda instant, method, amount: "USD"),
+            "PATH": grouped(rows, lambda instant, method, amount: "(none)"),
+        }
     json.dump({"payments": count, "merchants": merchants}, sys.stdout, sort_keys=True)
     print()
 

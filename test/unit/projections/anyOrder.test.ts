@@ -1,0 +1,217 @@
+import { createHash } from "node:crypto"
+import { join } from "node:path"
+import { Context, Exit, Layer, Scope } from "effect"
+import { describe, expect, it } from "vitest"
+import type { Filter } from "../../../src/domain/Filter.js"
+import { bucketDimensions, intervals, metrics } from "../../../src/domain/Metrics.js"
+import { EventLog } from "../../../src/eventlog/EventLog.js"
+import * as EmbeddedKeyStore from "../../../src/keystore/embedded/EmbeddedKeyStore.js"
+import { Processors } from "../../../src/processors/Processors.js"
+import { projections } from "../../../src/projections/index.js"
+import * as QueriesLayer from "../../../src/queries/Queries.js"
+import { Queries, type QueriesService } from "../../../src/queries/Queries.js"
+import { everything } from "../../../src/queries/Scope.js"
+import { ReadModels } from "../../../src/readmodels/ReadModels.js"
+import { rounds } from "../../support/rounds.js"
+import { type Random, seededRandom } from "../../support/Seed.js"
+import { Bench, run, type TestEvent } from "../processors/support.js"
+
+const MINUTE = 60_000
+const DAY = 86_400_000
+/** Everything was recorded long after it happened, but what short intervals keep. */
+const recordedFrom = Date.parse("2026-11-21T12:00:00Z")
+const merchantId = "m"
+
+type Happened = Pick<TestEvent, "type" | "at" | "data">
+
+const shuffled = <A>(random: Random, values: ReadonlyArray<A>): ReadonlyArray<A> =>
+  values
+    .map((value) => ({ value, order: random.next() }))
+    .sort((a, b) => a.order - b.order)
+    .map(({ value }) => value)
+
+const maybe = <A>(random: Random, name: string, values: ReadonlyArray<A>): Record<string, A> =>
+  random.integer(2) === 0 ? { [name]: random.pick(values) } : {}
+
+const happened = (random: Random, id: string, clientKey: string, at: number): Happened => {
+  const type = random.pick(["pageview", "pageview", "payment", "refund", "signup"])
+  const paid = type === "payment" || type === "refund"
+  return {
+    type,
+    at,
+    data: {
+      id,
+      merchantId,
+      ...(random.integer(9) === 0 ? {} : { clientKey }),
+      ...maybe(random, "path", ["/", "/a", "/b", "/ü"]),
+      ...maybe(random, "referrer", ["a.example", "b.example"]),
+      ...maybe(random, "country", ["JP", "DE"]),
+      ...maybe(random, "device", ["mobile", "desktop"]),
+      ...maybe(random, "browser", ["Chrome", "Firefox"]),
+      ...maybe(random, "os", ["Linux", "iOS"]),
+      ...maybe(random, "grade", ["gold", "silver"]),
+      ...maybe(random, "gender", ["f", "m"]),
+      ...maybe(random, "ageBand", ["18-24", "65+"]),
+      ...maybe(random, "properties", [{ sku: "A" }, { sku: "B", size: 1 }]),
+      ...(paid ? { amount: random.integer(5_000), currency: random.pick(["USD", "EUR"]) } : {}),
+      ...(paid ? maybe(random, "paymentMethod", ["card", "cash"]) : {}),
+      ...maybe(random, "pointsUsed", [1, 2, 3]),
+      ...maybe(random, "pointsEarned", [4, 5]),
+    },
+  }
+}
+
+/** Visits, so that late events extend, begin and join sessions. Times of one client often are equal. */
+const visits = (random: Random, count: number, clients: number, from: number, to: number) => {
+  const events: Array<Happened> = []
+  while (events.length < count) {
+    const client = `client-${random.integer(clients)}`
+    let at = from + random.integer(to - from)
+    for (let left = 1 + random.integer(5); left > 0 && at < to; left--) {
+      events.push(happened(random, `${random.pick(["", "a", "\uffee"])}${events.length}-${from}`, client, at))
+      at += random.pick([0, MINUTE, 29 * MINUTE, 30 * MINUTE, 31 * MINUTE])
+    }
+  }
+  return events
+}
+
+const range = { from: recordedFrom - 200 * DAY, to: recordedFrom + DAY }
+const someFilters: ReadonlyArray<Filter> = [
+  { all: [{ dimension: "PATH", in: ["/a", "/b"] }] },
+  {
+    all: [
+      { dimension: "COUNTRY", notIn: ["JP"] },
+      { dimension: "TYPE", in: ["pageview", "payment"] },
+    ],
+  },
+]
+
+/** Every number that the read service gives: each metric in each bucket, and by each value. */
+const everyNumber = async (queries: QueriesService): Promise<ReadonlyMap<string, string>> => {
+  const merchant = await run(queries.merchants.find(everything, merchantId))
+  if (merchant === undefined) throw new Error("no merchant")
+  const numbers = new Map<string, string>()
+  const keep = (name: string, value: unknown) => numbers.set(name, JSON.stringify(value))
+  const since = { MINUTE: 6 * DAY, TEN_MINUTES: 60 * DAY, HOUR: 200 * DAY, DAY: 0, WEEK: 0, MONTH: 0 }
+  for (const filter of [undefined, ...someFilters]) {
+    for (const currency of ["USD", "EUR"]) {
+      const name = `${JSON.stringify(filter)} ${currency}`
+      keep(`totals ${name}`, (await run(queries.totals(merchant, { range, currency, filter }))).values)
+      for (const metric of metrics) {
+        for (const interval of intervals) {
+          const from = recordedFrom - (since[interval] || 200 * DAY)
+          const asked = { metric, interval, range: { ...range, from }, currency, filter }
+          const { points } = await run(queries.series(merchant, asked))
+          keep(
+            `${metric} by ${interval} ${name}`,
+            points.map(({ at, value }) => [at, value]),
+          )
+        }
+        for (const by of bucketDimensions) {
+          for (const days of [range, { from: recordedFrom - 3 * DAY, to: recordedFrom - 2 * DAY }]) {
+            const asked = { metric, by, range: days, first: 1_000, currency, filter }
+            keep(
+              `${metric} by ${by} from ${days.from} ${name}`,
+              (await run(queries.breakdown(merchant, asked))).rows,
+            )
+          }
+        }
+      }
+    }
+  }
+  return numbers
+}
+
+const digestOf = (numbers: ReadonlyMap<string, string>): string =>
+  createHash("sha256")
+    .update(JSON.stringify([...numbers]))
+    .digest("hex")
+
+/** Folds the events in this order and in random batches, and asks for every number. */
+const folded = async (random: Random, timezone: string, events: ReadonlyArray<Happened>) => {
+  const bench = await new Bench().open()
+  const scope = await run(Scope.make())
+  try {
+    const recorded = events.map((event, i) => ({ ...event, recordedAt: recordedFrom + i }))
+    await bench.start(projections)
+    let position = await bench.append([
+      {
+        type: "MerchantCreated",
+        at: recordedFrom - 1,
+        recordedAt: recordedFrom - 1,
+        data: { merchantId, settings: { timezone, currency: "USD" } },
+      },
+    ])
+    for (let at = 0; at < recorded.length; ) {
+      const batch = recorded.slice(at, at + 1 + random.integer(random.pick([10, 300, 3_000])))
+      at += batch.length
+      position = await bench.append(batch)
+      if (random.integer(3) === 0) await bench.caughtUp(position)
+      if (random.integer(6) === 0) {
+        await bench.stop()
+        await bench.start(projections)
+      }
+    }
+    await bench.caughtUp(position)
+    const layer = QueriesLayer.layer({
+      secret: Buffer.from("secret"),
+      idleAfterMs: 1_800_000,
+      now: () => recordedFrom + events.length,
+    }).pipe(
+      Layer.provide(EmbeddedKeyStore.layer({ directory: join(bench.directory, "keys") })),
+      Layer.provide(Layer.succeed(EventLog, bench.log)),
+      Layer.provide(Layer.succeed(ReadModels, bench.readModels)),
+      Layer.provide(Layer.succeed(Processors, bench.processors)),
+    )
+    const context = await run(Layer.buildWithScope(layer, scope))
+    return await everyNumber(Context.get(context, Queries))
+  } finally {
+    await run(Scope.close(scope, Exit.void))
+    await bench.close()
+  }
+}
+
+const expectSame = async (timezone: string, random: Random, events: ReadonlyArray<Happened>) => {
+  const first = await folded(random, timezone, events)
+  const byTime = [...events].sort((a, b) => a.at - b.at)
+  const orders: Array<ReadonlyArray<Happened>> = [byTime, [...byTime].reverse()]
+  for (let more = rounds(1, 10); more > 0; more--) orders.push(shuffled(random, events))
+  for (const order of orders) {
+    const other = await folded(random, timezone, order)
+    const differing = [...first].filter(([name, value]) => other.get(name) !== value)
+    expect(differing.map(([name, value]) => `${name}: ${value} or ${other.get(name)}`).slice(0, 5)).toEqual(
+      [],
+    )
+    expect(digestOf(other)).toBe(digestOf(first))
+  }
+  return first
+}
+
+describe("the same events in any order and any batching give the same numbers", () => {
+  const { random } = seededRandom("any order")
+
+  it("on quiet days", async () => {
+    const events = [
+      ...visits(random, 120, 6, recordedFrom - 190 * DAY, recordedFrom - 100 * DAY),
+      ...visits(random, 150, 6, recordedFrom - 6 * DAY, recordedFrom),
+    ]
+    const numbers = await expectSame("Asia/Kolkata", random, events)
+    expect(numbers.size).toBeGreaterThan(2_000)
+  })
+
+  it("on busy days beside quiet ones", async () => {
+    const events = [
+      ...visits(random, 900, 60, recordedFrom - 3 * DAY, recordedFrom - 2 * DAY),
+      ...visits(random, 60, 60, recordedFrom - 150 * DAY, recordedFrom),
+    ]
+    await expectSame("America/New_York", random, events)
+  })
+
+  it("with more visitors than are told apart", async () => {
+    const events = [
+      ...visits(random, 4_000, 3_000, recordedFrom - 3 * DAY, recordedFrom - 2 * DAY),
+      ...visits(random, 500, 3_000, recordedFrom - 30 * DAY, recordedFrom),
+    ]
+    await expectSame("UTC", random, events)
+  })
+})
