@@ -5,7 +5,7 @@ import { type QueryRefused, refused } from "./QueryError.js"
 
 export type { Range }
 
-export const MAX_POINTS = 10_000
+export const MAX_POINTS = 11_000
 
 /** What a JavaScript date can say, less a year for widening: years -271820 to 275759. */
 const EDGE = 8_640_000_000_000_000 - 366 * 86_400_000
