@@ -21,7 +21,7 @@ const SAY_EVERY = 1_000_000
 const noteOf = (directory) => join(directory, "history.json")
 
 /** What a directory holds: `events`, `clients`, `seed`, `from` and `to` (epoch ms); undefined without one. */
-export const readHistory = (directory) => {
+const readHistory = (directory) => {
   const file = noteOf(directory)
   return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined
 }

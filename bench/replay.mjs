@@ -1,5 +1,5 @@
 // Replay of all projections against bare reading and JSON.parse of the same log, in turns in one run.
-//   node bench/replay.mjs --dir DIRECTORY [--events 1000000] [--clients EVENTS/10] [--runs 3] [--cpu-prof]
+//   node bench/replay.mjs [--events 1000000] [--dir DIRECTORY] [--clients EVENTS/10] [--runs 3] [--cpu-prof]
 // The history is made unless it is there. The read models of the last run stay in the directory.
 import { rmSync } from "node:fs"
 import { cpus } from "node:os"
@@ -9,13 +9,11 @@ import { parseArgs } from "node:util"
 import { makeHistory } from "./history.mjs"
 import { collectionsOf } from "./support/disk.mjs"
 import { phasesOf } from "./support/phases.mjs"
-import { json } from "./support/program.mjs"
+import { directoryFor, fold, bare as readBare } from "./support/site.mjs"
 import { count, median, megabytes, per, share, table, verdict } from "./support/text.mjs"
 import { sizeOf } from "./support/usage.mjs"
 
 const TARGET = 0.15
-
-const script = (name) => fileURLToPath(new URL(`support/${name}`, import.meta.url))
 
 /** What an answer of the scripts says, as cells. */
 const cells = (name, result, reference) => [
@@ -32,10 +30,9 @@ export const replay = async ({ dir, events, clients, seed, runs, profile }) => {
   const readModels = join(dir, "readmodels")
   const rounds = []
   for (let run = 1; run <= runs; run++) {
-    const bare = await json([script("bareReplay.mjs"), join(dir, "log")])
-    const whole = await json([script("bareReplay.mjs"), join(dir, "log"), "whole"])
-    rmSync(readModels, { recursive: true, force: true })
-    const replayed = await json([script("replayAll.mjs"), dir, readModels])
+    const bare = await readBare(dir)
+    const whole = await readBare(dir, "whole")
+    const replayed = await fold(dir, readModels)
     if (replayed.events !== bare.events) throw new Error("the replay and the bare reading saw different logs")
     rounds.push({ bare, whole, replayed, ratio: replayed.eventsPerSecond / bare.eventsPerSecond })
     console.error(
@@ -68,8 +65,7 @@ export const replay = async ({ dir, events, clients, seed, runs, profile }) => {
 const showProfile = async (dir) => {
   const file = join(dir, "replay.cpuprofile")
   const scratch = join(dir, "readmodels-profiled")
-  rmSync(scratch, { recursive: true, force: true })
-  const result = await json([script("replayAll.mjs"), dir, scratch, file])
+  const result = await fold(dir, scratch, file)
   rmSync(scratch, { recursive: true, force: true })
   const { phases, functions } = phasesOf(file)
   const all = phases.reduce((sum, [, ms]) => sum + ms, 0)
@@ -92,10 +88,9 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       "cpu-prof": { type: "boolean", default: false },
     },
   })
-  if (values.dir === undefined) throw new Error("--dir DIRECTORY is needed")
   const events = Number(values.events)
   await replay({
-    dir: values.dir,
+    dir: values.dir ?? directoryFor(events),
     events,
     clients: Number(values.clients ?? Math.ceil(events / 10)),
     seed: Number(values.seed),
