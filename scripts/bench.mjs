@@ -1,12 +1,45 @@
-// `npm run bench`: installs and builds what is missing, then runs every benchmark.
+// `npm run bench`: installs and builds what is missing, then runs the benchmarks that are named, or all.
 import { join } from "node:path"
 import { build, install, root, run } from "./prepare.mjs"
 
-if (process.argv.includes("--help")) {
-  console.log(`npm run bench                                every benchmark
-npm run bench -- --runs 1 --seconds 5        a quick look`)
+const help = `npm run bench                        every benchmark at full size: takes hours
+npm run bench -- NAME [OPTIONS]      one of them
+
+ingest   collecting over HTTP against bare node:http and the bare log
+           --runs 5  --seconds 20
+replay   folding a year's events into read models against bare reading and JSON.parse of the log
+           --events 1000000  --clients EVENTS/10  --runs 3  --dir DIRECTORY  --cpu-prof
+reads    questions over HTTP to a year's events, and to a tenth of them
+           --events 1000000  --asks 2000  --filtered-asks 500  --parallel 20  --only TEXT
+           --dir SMALL --dir LARGE
+memory   resident memory during an import over HTTP, and bytes on disk
+           --events 1000000  --clients EVENTS/10  --batch 500  --connections 4  --settle 30  --dir DIRECTORY
+
+Histories are made once and kept in .cache/bench, or in the directories named with --dir.`
+
+const FULL = "10000000"
+const everything = [
+  ["ingest"],
+  ["replay", "--events", "1000000"],
+  ["replay", "--events", FULL, "--runs", "1", "--cpu-prof"],
+  ["reads", "--events", FULL],
+  ["memory", "--events", FULL],
+]
+const names = new Set(everything.map(([name]) => name))
+
+const args = process.argv.slice(2)
+const [name, ...options] = args
+if (args.includes("--help")) {
+  console.log(help)
   process.exit(0)
+}
+if (name !== undefined && !names.has(name)) {
+  console.error(`There is no benchmark "${name}".\n\n${help}`)
+  process.exit(1)
 }
 install()
 build()
-process.exit(run(process.execPath, [join(root, "bench", "ingest.mjs"), ...process.argv.slice(2)]))
+for (const [script, ...rest] of name === undefined ? everything : [[name, ...options]]) {
+  const status = run(process.execPath, [join(root, "bench", `${script}.mjs`), ...rest])
+  if (status !== 0) process.exit(status)
+}

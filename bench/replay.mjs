@@ -1,0 +1,100 @@
+// Replay of all projections against bare reading and JSON.parse of the same log, in turns in one run.
+//   node bench/replay.mjs [--events 1000000] [--dir DIRECTORY] [--clients EVENTS/10] [--runs 3] [--cpu-prof]
+// The history is made unless it is there. The read models of the last run stay in the directory.
+import { rmSync } from "node:fs"
+import { cpus } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { parseArgs } from "node:util"
+import { makeHistory } from "./history.mjs"
+import { collectionsOf } from "./support/disk.mjs"
+import { phasesOf } from "./support/phases.mjs"
+import { directoryFor, fold, bare as readBare } from "./support/site.mjs"
+import { count, median, megabytes, per, share, table, verdict } from "./support/text.mjs"
+import { sizeOf } from "./support/usage.mjs"
+
+const TARGET = 0.15
+
+/** What an answer of the scripts says, as cells. */
+const cells = (name, result, reference) => [
+  name,
+  result.seconds.toFixed(1),
+  count(result.eventsPerSecond),
+  share(result.eventsPerSecond / reference),
+  ((result.cpuSeconds / result.events) * 1e6).toFixed(1),
+  count(result.peakMemory / 1e6),
+]
+
+export const replay = async ({ dir, events, clients, seed, runs, profile }) => {
+  const history = await makeHistory(dir, { events, clients, seed })
+  const readModels = join(dir, "readmodels")
+  const rounds = []
+  for (let run = 1; run <= runs; run++) {
+    const bare = await readBare(dir)
+    const whole = await readBare(dir, "whole")
+    const replayed = await fold(dir, readModels)
+    if (replayed.events !== bare.events) throw new Error("the replay and the bare reading saw different logs")
+    rounds.push({ bare, whole, replayed, ratio: replayed.eventsPerSecond / bare.eventsPerSecond })
+    console.error(
+      `run ${run}: ${per(replayed.eventsPerSecond)} of ${per(bare.eventsPerSecond)} = ${share(rounds.at(-1).ratio)}`,
+    )
+  }
+  const ratio = median(rounds.map((round) => round.ratio))
+  const { bare, whole, replayed } = rounds.find((round) => round.ratio === ratio)
+  console.log(
+    `\nReplay of ${count(history.events)} events of ${count(history.clients)} clients (${count(bare.events)} with profiles and settings), median of ${runs}, ${cpus().length} cores:\n`,
+  )
+  console.log(
+    table(
+      ["", "seconds", "events/s", "of bare", "µs CPU an event", "peak MB"],
+      [
+        cells("bare: event text, JSON.parse", bare, bare.eventsPerSecond),
+        cells("bare: whole rows, JSON.parse of both texts", whole, bare.eventsPerSecond),
+        cells("replay of all projections", replayed, bare.eventsPerSecond),
+      ],
+    ),
+  )
+  console.log(
+    `\nTarget ${share(TARGET)} of bare: ${share(ratio)} ${verdict(ratio >= TARGET)}. Log ${megabytes(sizeOf(join(dir, "log")))}, read models ${megabytes(sizeOf(readModels))}:\n`,
+  )
+  console.log(table(["collection", "rows", "MB", "bytes an event"], collectionsOf(readModels, events)))
+  if (profile) await showProfile(dir)
+  return { ratio }
+}
+
+const showProfile = async (dir) => {
+  const file = join(dir, "replay.cpuprofile")
+  const scratch = join(dir, "readmodels-profiled")
+  const result = await fold(dir, scratch, file)
+  rmSync(scratch, { recursive: true, force: true })
+  const { phases, functions } = phasesOf(file)
+  const all = phases.reduce((sum, [, ms]) => sum + ms, 0)
+  const rows = (parts) =>
+    parts.map(([name, ms]) => [name, share(ms / all), ((ms * 1000) / result.events).toFixed(2)])
+  console.log(`\nCPU of the folding thread, engine in one thread with a profiler (${file}):\n`)
+  console.log(table(["phase", "share", "µs an event"], rows(phases)))
+  console.log("")
+  console.log(table(["function, own time", "share", "µs an event"], rows(functions)))
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { values } = parseArgs({
+    options: {
+      dir: { type: "string" },
+      events: { type: "string", default: "1000000" },
+      clients: { type: "string" },
+      seed: { type: "string", default: "7" },
+      runs: { type: "string", default: "3" },
+      "cpu-prof": { type: "boolean", default: false },
+    },
+  })
+  const events = Number(values.events)
+  await replay({
+    dir: values.dir ?? directoryFor(events),
+    events,
+    clients: Number(values.clients ?? Math.ceil(events / 10)),
+    seed: Number(values.seed),
+    runs: Number(values.runs),
+    profile: values["cpu-prof"],
+  })
+}

@@ -1,0 +1,97 @@
+// Other processes of a benchmark: scripts that print JSON, and the program itself.
+import { spawn } from "node:child_process"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+
+export const root = new URL("../..", import.meta.url).pathname
+export const tidemark = join(root, "bin", "tidemark.mjs")
+export const KEY = "bench-key"
+
+/** What a script prints on standard output; rejects with its errors when it fails. */
+export const output = (args, env = {}) =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, ...env } })
+    let text = ""
+    let errors = ""
+    child.stdout.on("data", (part) => {
+      text += part
+    })
+    child.stderr.on("data", (part) => {
+      errors += part
+    })
+    child.on("close", (code) =>
+      code === 0 ? resolve(text) : reject(new Error(`${args.join(" ")}: ${errors}${text}`)),
+    )
+  })
+
+export const json = async (args, env) => JSON.parse((await output(args, env)).trim().split("\n").at(-1))
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Starts a script that serves, waits for its address on standard output, and gives a way to end it. */
+export const start = (args, env = {}) =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, ...env } })
+    let text = ""
+    const exited = new Promise((end) => child.on("exit", end))
+    const stop = async () => {
+      child.kill("SIGTERM")
+      await exited
+    }
+    const read = (part) => {
+      text = (text + part).slice(-4_000)
+      const url = /http:\/\/127\.0\.0\.1:\d+/.exec(text)?.[0]
+      if (url !== undefined) resolve({ url, stop, pid: child.pid })
+    }
+    child.stdout.on("data", read)
+    child.stderr.on("data", read)
+    exited.then(() => reject(new Error(`${args.join(" ")} ended: ${text}`)))
+  })
+
+/** The program on a data directory, when it takes traffic. */
+export const serve = async (directory, secret, env = {}) => {
+  const began = performance.now()
+  const server = await start([tidemark, "serve"], {
+    TIDEMARK_DATA_DIR: directory,
+    TIDEMARK_PORT: "0",
+    TIDEMARK_ADMIN_KEY: KEY,
+    TIDEMARK_SECRET: secret,
+    NODE_ENV: "production",
+    ...env,
+  })
+  while ((await fetch(`${server.url}/readyz`)).status !== 200) await pause(50)
+  return { ...server, readyAfterMs: performance.now() - began }
+}
+
+export const ask = async (url, query, variables) => {
+  const answer = await fetch(`${url}/graphql`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
+    body: JSON.stringify({ query, variables }),
+  })
+  const { data, errors } = await answer.json()
+  if (errors !== undefined) throw new Error(JSON.stringify(errors))
+  return data
+}
+
+const LEVEL = "{ projections { name serving { lagMs position head } } }"
+
+/** Milliseconds until every serving build stands at the log's end. */
+export const untilLevel = async (url) => {
+  const began = performance.now()
+  for (;;) {
+    const { projections } = await ask(url, LEVEL)
+    if (projections.every(({ serving }) => serving.position === serving.head))
+      return performance.now() - began
+    await pause(50)
+  }
+}
+
+/** Memory of a process from its `status` on Linux, bytes: `VmRSS`, `RssAnon`, `RssFile`, `VmHWM`. */
+export const memoryOf = (pid) => {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8")
+  const read = (name) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1] ?? 0) * 1024
+  return { resident: read("VmRSS"), own: read("RssAnon"), files: read("RssFile"), peak: read("VmHWM") }
+}
+
+export { pause }

@@ -1,0 +1,51 @@
+// A data directory to ask: a history, and read models that the present code has folded from it.
+import { existsSync, rmSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { DatabaseSync } from "@photostructure/sqlite"
+import { definitionOf } from "../../dist/processors/Projection.js"
+import { projections } from "../../dist/projections/index.js"
+import { databaseFile } from "../../dist/readmodels/embedded/Tables.js"
+import { makeHistory } from "../history.mjs"
+import { json, root } from "./program.mjs"
+import { count, per } from "./text.mjs"
+
+/** Where a history of so many events is kept when no directory is named. */
+export const directoryFor = (events) => join(root, ".cache", "bench", `history-${events}`)
+
+const script = (name) => fileURLToPath(new URL(name, import.meta.url))
+
+/** Folds the whole log of a data directory into new read models; what `replayAll.mjs` prints. */
+export const fold = async (dir, readModels, profile) => {
+  rmSync(readModels, { recursive: true, force: true })
+  return json([script("replayAll.mjs"), dir, readModels, ...(profile === undefined ? [] : [profile])])
+}
+
+export const bare = (dir, ...what) => json([script("bareReplay.mjs"), join(dir, "log"), ...what])
+
+/** Whether every projection of this code serves there, to the end of the log. */
+const isFolded = (readModels) => {
+  const file = databaseFile(readModels)
+  if (!existsSync(file)) return false
+  const database = new DatabaseSync(file, { readOnly: true })
+  try {
+    const serving = database.prepare("SELECT definition FROM builds WHERE state = 'SERVING'").all()
+    const found = new Set(serving.map(({ definition }) => definition))
+    return projections.every((projection) => found.has(definitionOf(projection)))
+  } catch {
+    return false
+  } finally {
+    database.close()
+  }
+}
+
+/** Makes what is missing: the history, and the read models of the present projections. */
+export const prepareSite = async (dir, wanted) => {
+  const history = await makeHistory(dir, wanted)
+  const readModels = join(dir, "readmodels")
+  if (!isFolded(readModels)) {
+    const result = await fold(dir, readModels)
+    console.error(`${dir}: folded ${count(result.events)} events at ${per(result.eventsPerSecond)}`)
+  }
+  return history
+}
