@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { WorkingSet } from "../../../src/processors/WorkingSet.js"
+import type { WorkingSet } from "../../../src/processors/WorkingSet.js"
 import {
   editTable,
   entryName,
@@ -11,38 +11,11 @@ import {
   tableSize,
 } from "../../../src/projections/Table.js"
 import { key } from "../../../src/readmodels/Key.js"
-import type { Doc, Row, Scan } from "../../../src/readmodels/ReadModels.js"
 import { Random } from "../../support/Seed.js"
+import { documents } from "./support.js"
 
 interface Entry {
   n: number
-}
-
-/** Documents as a store keeps them, written and read again when asked to. */
-const store = () => {
-  const texts = new Map<string, string>()
-  const load = (collection: string, name: string): Doc | undefined => {
-    const text = texts.get(`${collection}/${name}`)
-    return text === undefined ? undefined : JSON.parse(text)
-  }
-  const docs = new WorkingSet(load)
-  const commit = () => {
-    const puts = docs.puts()
-    for (const { collection, key, doc } of puts) {
-      if (doc === undefined) texts.delete(`${collection}/${key}`)
-      else texts.set(`${collection}/${key}`, JSON.stringify(doc))
-    }
-    const written = puts.length
-    docs.committed()
-    docs.discard()
-    return written
-  }
-  const scan = ({ collection, from, to }: Scan): ReadonlyArray<Row> =>
-    [...texts]
-      .filter(([name]) => name.startsWith(`${collection}/`))
-      .map(([name, text]) => ({ key: name.slice(collection.length + 1), doc: JSON.parse(text) }))
-      .filter((row) => row.key >= from && row.key < to)
-  return { docs, texts, commit, scan }
 }
 
 const count = (docs: WorkingSet, table: string, name: string): void => {
@@ -81,7 +54,7 @@ describe("a table", () => {
     const step = fc.record({ name: names, commit: fc.integer({ min: 0, max: 60 }) })
     fc.assert(
       fc.property(fc.array(step, { size: "max", maxLength: 700 }), (steps) => {
-        const { docs, commit, scan } = store()
+        const { docs, commit, scan } = documents()
         const table = key("m", "a")
         const expected = new Map<string, number>()
         for (const { name, commit: when } of steps) {
@@ -112,7 +85,7 @@ describe("a table", () => {
         const random = new Random(seed)
         const names = Array.from({ length: size }, (_, i) => odd[i] ?? `name ${i}`)
         const laid = (order: ReadonlyArray<string>) => {
-          const { docs, texts, commit } = store()
+          const { docs, texts, commit } = documents()
           for (const name of order) {
             count(docs, "k", name)
             if (random.integer(80) === 0) commit()
@@ -131,7 +104,7 @@ describe("a table", () => {
   })
 
   it("is one document up to 64 names, and then documents of a few dozen", () => {
-    const { docs, texts, commit } = store()
+    const { docs, texts, commit } = documents()
     for (let i = 0; i < 64; i++) count(docs, "k", `name ${i}`)
     commit()
     expect([...texts.keys()]).toEqual(["t/k"])
@@ -146,7 +119,7 @@ describe("a table", () => {
   })
 
   it("grows without ever writing more than a few documents for a name", () => {
-    const { docs, commit } = store()
+    const { docs, commit } = documents()
     let most = 0
     for (let i = 0; i < 5_000; i++) {
       count(docs, "k", `name ${i}`)
@@ -156,7 +129,7 @@ describe("a table", () => {
   })
 
   it("an entry stays the same object while its table grows", () => {
-    const { docs } = store()
+    const { docs } = documents()
     const entry = editTable<Entry>(docs, "t", "k", "first", () => ({ n: 0 })).first
     for (let i = 0; i < 3_000; i++) count(docs, "k", `name ${i}`)
     expect(tableEntry(docs, "t", "k", "first")).toBe(entry)
