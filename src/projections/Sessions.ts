@@ -70,7 +70,17 @@ const newEntry = (): Entry => ({ s: [] })
 
 const dayOf = (at: number): number => Math.floor(at / DAY) * DAY
 
-const tableOf = (merchantId: string, day: number): string => key(merchantId, timePart(day))
+// Most events are of the same day as the one before.
+let lastDay = 0
+let lastPart = timePart(lastDay)
+
+const tableOf = (merchantId: string, day: number): string => {
+  if (day !== lastDay) {
+    lastDay = day
+    lastPart = timePart(day)
+  }
+  return key(merchantId, lastPart)
+}
 
 const encode = ({ start, end, events, pageViews, id, position, zone, values }: Session): Stored => {
   const stored: Stored = [start - dayOf(start), end - start, events, pageViews, id, position, zone]
@@ -84,6 +94,11 @@ const startOf = (day: number, stored: Stored): number => day + (stored[0] as num
 
 const decode = (day: number, stored: Stored): Session => {
   const start = startOf(day, stored)
+  const values: Array<string | null> = []
+  for (let at = VALUES; at < VALUES + bucketDimensions.length; at++) {
+    const value = stored[at]
+    values.push(typeof value === "string" ? value : null)
+  }
   return {
     start,
     end: start + (stored[1] as number),
@@ -92,10 +107,7 @@ const decode = (day: number, stored: Stored): Session => {
     id: stored[4] as string,
     position: stored[5] as Position,
     zone: stored[6] as string,
-    values: bucketDimensions.map((_, i) => {
-      const value = stored[VALUES + i]
-      return typeof value === "string" ? value : null
-    }),
+    values,
   }
 }
 

@@ -191,11 +191,25 @@ describe("sessions", () => {
   it("of months cost no more documents for an event than short ones", () => {
     const { docs, commit } = documents()
     let most = 0
+    let read = 0
+    let mostRead = 0
+    const counting: Docs = {
+      memo: docs.memo,
+      get: (collection, name) => {
+        read++
+        return docs.get(collection, name)
+      },
+      put: (...args) => docs.put(...args),
+      edit: (...args) => docs.edit(...args),
+    }
     for (const one of chain(midnight, 60)) {
-      recordSession(docs, one)
+      read = 0
+      recordSession(counting, one)
+      mostRead = Math.max(mostRead, read)
       most = Math.max(most, commit())
     }
     expect(most).toBeLessThanOrEqual(2)
+    expect(mostRead).toBeLessThanOrEqual(8)
     expect(all(docs)).toHaveLength(1)
   })
 
@@ -206,6 +220,25 @@ describe("sessions", () => {
     const { before, after } = recordSession(docs, event(midnight + SESSION_GAP))
     expect(before.map(({ events }) => events)).toEqual([2, 1])
     expect(after).toMatchObject({ start: midnight, end: midnight + 2 * SESSION_GAP - 1, events: 4 })
+  })
+
+  it("are joined over midnight up to the last millisecond of the gap, from either side", () => {
+    for (const gap of [SESSION_GAP - 1, SESSION_GAP]) {
+      for (const first of [-1, 0, -gap, -gap + 1, -gap / 2]) {
+        const start = midnight + Math.floor(first)
+        for (const order of [
+          [start, start + gap],
+          [start + gap, start],
+        ]) {
+          const { docs } = documents()
+          record(
+            docs,
+            order.map((at) => event(at)),
+          )
+          expect(all(docs).map(({ events }) => events)).toEqual(gap < SESSION_GAP ? [2] : [1, 1])
+        }
+      }
+    }
   })
 
   it("take their dimensions from the earliest event, and at one instant from the shorter, then smaller id", () => {
