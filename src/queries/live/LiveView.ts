@@ -4,9 +4,10 @@ import { partitionOf } from "../../domain/Partition.js"
 import { compare, max, type Position, start } from "../../domain/Position.js"
 import { bucketStart, nextBucket } from "../../domain/TimeBuckets.js"
 import type { EventLogService } from "../../eventlog/EventLog.js"
-import { PROJECTION as CLIENTS, clientScan, clientsScan, decodeClient } from "../../projections/clients.js"
+import { PROJECTION as CLIENTS, clientsScan, decodeClient } from "../../projections/clients.js"
 import { PROJECTION as METRICS, metricValue, sumOf } from "../../projections/metrics.js"
 import type { ReadModelsService } from "../../readmodels/ReadModels.js"
+import { clientRef, type ListedEvent, nameClients } from "../ClientNames.js"
 import { silenceOf } from "../ClientQueries.js"
 import type { Freshness } from "../Freshness.js"
 import type { MerchantBuckets, Part } from "../MerchantBuckets.js"
@@ -21,11 +22,7 @@ import type { Feed, Following } from "./Feed.js"
 import type { Latest } from "./Latest.js"
 import { NewestEvents } from "./NewestEvents.js"
 
-export interface LiveEvent {
-  readonly recorded: RecordedEvent
-  /** Null for an event without a client. */
-  readonly clientId: string | null
-}
+export type LiveEvent = ListedEvent
 
 export interface LiveMetrics {
   readonly merchantId: string
@@ -217,7 +214,7 @@ export class LiveView {
           return { at, value: events.get(at) ?? 0, complete: at + MINUTE <= reading.caughtUpTo }
         }),
         today: valuesOf(sumOf(today), currency),
-        latest: yield* this.nameClients(yield* this.newest.at(position)),
+        latest: yield* nameClients(deps, yield* this.newest.at(position)),
       })
     })
   }
@@ -263,13 +260,11 @@ export class LiveView {
       const keys = active.takeUnknown()
       if (keys.length === 0) return
       const build = yield* freshness.serving(CLIENTS)
-      const docs = yield* readModels.load(
-        build.id,
-        keys.map((key) => this.clientRef(key)),
-      )
-      keys.forEach((key, index) => {
+      const refs = keys.map((key) => clientRef(this.merchant.id, key))
+      const docs = yield* readModels.load(build.id, refs)
+      refs.forEach(({ key: rowKey }, index) => {
         const doc = docs[index]
-        active.resolve(key, doc === undefined ? undefined : decodeClient(this.clientRef(key).key, doc))
+        active.resolve(keys[index] as string, doc === undefined ? undefined : decodeClient(rowKey, doc))
       })
     })
   }
@@ -295,35 +290,6 @@ export class LiveView {
         after = last.key.slice(this.merchant.id.length + 1)
         yield* Effect.sleep(0)
       }
-    })
-  }
-
-  private clientRef(clientKey: string) {
-    const { collection, from } = clientScan(this.merchant.id, clientKey)
-    return { collection, key: from }
-  }
-
-  private nameClients(
-    events: ReadonlyArray<RecordedEvent>,
-  ): Effect.Effect<ReadonlyArray<LiveEvent>, QueryError> {
-    const { readModels, freshness, profiles } = this.deps
-    return Effect.gen(this, function* () {
-      const keys = [...new Set(events.flatMap(({ event }) => event.data.clientKey ?? []))]
-      const build = yield* freshness.serving(CLIENTS)
-      const docs = yield* readModels.load(
-        build.id,
-        keys.map((key) => this.clientRef(key)),
-      )
-      const known = keys.flatMap((key, index) => {
-        const doc = docs[index]
-        return (doc === undefined ? undefined : decodeClient(this.clientRef(key).key, doc)) ?? []
-      })
-      const opened = yield* profiles.open(known)
-      const names = new Map(known.map(({ clientKey }, index) => [clientKey, opened[index]?.clientId]))
-      return events.map((recorded) => {
-        const { clientKey } = recorded.event.data
-        return { recorded, clientId: (clientKey === undefined ? undefined : names.get(clientKey)) ?? null }
-      })
     })
   }
 }
