@@ -23,6 +23,7 @@ import type { Session } from "./Sessions.js"
 import { editTable, entryName, tableEntry, tableSize } from "./Table.js"
 import { VisitorSet } from "./VisitorSet.js"
 
+const none: ReadonlyArray<Slot> = []
 const newSlot = (): Slot => [noCounts()]
 const newSlots = <A>(): Slots<A> => ({})
 
@@ -53,8 +54,8 @@ export interface Large {
   readonly zone: string
   /** Its first instant, epoch ms. */
   readonly day: number
-  /** None for the numbers of many merchants together. */
-  readonly dimensions: ReadonlyArray<BucketDimension>
+  /** Numbers of many merchants together have hours and days, and neither dimensions nor shorter buckets. */
+  readonly isTogether: boolean
   /** Values of a dimension that are counted apart; those that come later are `(other)`. */
   readonly maxValues: number
 }
@@ -82,7 +83,12 @@ export class LargeDay {
     this.counts = doc.d
     this.hours = doc.h
     this.key = timeKey(is.merchantId, is.zone, is.day)
-    this.values = is.dimensions.map(() => new Map())
+    this.values = is.isTogether ? [] : bucketDimensions.map(() => new Map())
+  }
+
+  /** Adds a client, or a merchant in its place, to those of the day and the hour alone. */
+  seen(visitor: string, at: Cut): void {
+    this.addVisitor(visitor, slotOf(this.is.day, at.hour))
   }
 
   /** `now`: when the event was recorded, epoch ms. `at`: the buckets of the fact's time. */
@@ -146,6 +152,7 @@ export class LargeDay {
 
   /** The slots of buckets that expire, those left out that have. */
   private fineSlots(at: Cut, now: number): ReadonlyArray<Slot> {
+    if (this.is.isTogether) return none
     const slots: Array<Slot> = []
     if (at.tenMinutes >= now - TEN_MINUTES_KEPT) {
       slots.push(slotIn(this.fineDoc("tens", this.is.day, now), slotOf(this.is.day, at.tenMinutes)))

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto"
 import { isBusinessType, type RecordedEvent, SystemType } from "../domain/Event.js"
-import { bucketDimensions } from "../domain/Metrics.js"
 import { evolveSettings, type MerchantSettings } from "../domain/Settings.js"
 import { type Cut, cut, isValidZone, nextBucket } from "../domain/TimeBuckets.js"
 import type { Docs, Projection } from "../processors/Projection.js"
@@ -86,10 +85,9 @@ export const makeMetrics = ({ maxValues, few = FEW }: MetricsOptions): Projectio
     const known = docs.memo.get(key)
     if (known instanceof LargeDay) return known
     if (!force && docs.get<DayDoc>(collections.days, key)?.d === undefined) return undefined
-    const dimensions = merchantId.startsWith("_") ? [] : bucketDimensions
     const opened = new LargeDay(
       docs,
-      { merchantId, zone, day, dimensions, maxValues },
+      { merchantId, zone, day, isTogether: merchantId.startsWith("_"), maxValues },
       docs.edit(collections.days, key, newDay),
     )
     docs.memo.set(key, opened)
@@ -190,12 +188,7 @@ export const makeMetrics = ({ maxValues, few = FEW }: MetricsOptions): Projectio
     const partition = partitionIn(recorded.stream)
     const utc = cut("UTC", event.at)
     large(docs, everyMerchant(partition), "UTC", utc.day, true)?.count(fact, fact.visitor, utc, now)
-    large(docs, activeMerchants(partition), "UTC", utc.day, true)?.count(
-      fact,
-      merchantKey(merchantId),
-      utc,
-      now,
-    )
+    large(docs, activeMerchants(partition), "UTC", utc.day, true)?.seen(merchantKey(merchantId), utc)
 
     if (fact.visitor === null) return
     const sessionEvent: SessionEvent = {
