@@ -15,8 +15,12 @@ import { preloadFor } from "./Speculation.js"
 const SOONEST_MS = 80
 const LATEST_MS = 800
 const SPACING = 8
-const MOST_EVENTS = 50_000
+const MOST_EVENTS = 100_000
 const MOST_DOCUMENTS = 150_000
+const MOST_BYTES = 64 * 1024 * 1024
+/** Nobody waits for events that were recorded long ago: commits are rare while a build catches up. */
+const LONG_AGO_MS = 30_000
+const LATEST_LONG_AGO_MS = 10_000
 /** Events folded in one go. */
 const SLICE = 2_000
 
@@ -28,6 +32,7 @@ export class FoldGroup {
   private readonly wake = Effect.unsafeMakeSemaphore(0)
   private pendingSince: number | undefined
   private pendingEvents = 0
+  private isCatchingUp = false
   private lastCommitMs = 0
   private lastCommitAt = performance.now()
   private readonly rates = new Map<BuildFold, number>()
@@ -78,7 +83,9 @@ export class FoldGroup {
       Effect.gen(this, function* () {
         for (const fold of this.running()) yield* this.foldInto(fold, events, upTo)
         this.pendingEvents += events.length
-        if (events.length === 0) return
+        const last = events.at(-1)
+        if (last === undefined) return
+        this.isCatchingUp = last.metadata.recordedAt < Date.now() - LONG_AGO_MS
         if (this.pendingSince === undefined) {
           this.pendingSince = performance.now()
           yield* this.wake.release(1)
@@ -106,7 +113,9 @@ export class FoldGroup {
   }
 
   private dueAt(): number {
-    const wait = Math.min(LATEST_MS, Math.max(SOONEST_MS, SPACING * this.lastCommitMs))
+    const wait = this.isCatchingUp
+      ? LATEST_LONG_AGO_MS
+      : Math.min(LATEST_MS, Math.max(SOONEST_MS, SPACING * this.lastCommitMs))
     return (this.pendingSince ?? performance.now()) + wait
   }
 
@@ -114,7 +123,8 @@ export class FoldGroup {
     return (
       this.pendingEvents >= MOST_EVENTS ||
       performance.now() >= this.dueAt() ||
-      this.folds.some((fold) => fold.working.changedCount >= MOST_DOCUMENTS)
+      this.folds.some(({ working }) => working.changedCount >= MOST_DOCUMENTS) ||
+      this.folds.some(({ working }) => working.changedBytes >= MOST_BYTES)
     )
   }
 

@@ -34,6 +34,7 @@ export class WorkingSet implements Docs {
   private old = new Map<string, Map<string, Entry>>()
   private youngSize = 0
   private changed: Array<Entry> = []
+  private changedSize = 0
   /** Mean characters of a document, by collection, sampled at commits. */
   private readonly weights = new Map<string, number>()
   private samples = 0
@@ -45,6 +46,11 @@ export class WorkingSet implements Docs {
 
   get changedCount(): number {
     return this.changed.length
+  }
+
+  /** Estimated, of what has changed since the last commit. */
+  get changedBytes(): number {
+    return this.changedSize
   }
 
   private entry(collection: string, key: string): Entry {
@@ -66,6 +72,7 @@ export class WorkingSet implements Docs {
     if (entry.dirty) return
     entry.dirty = true
     this.changed.push(entry)
+    this.changedSize += this.estimate(entry.collection)
   }
 
   get<A extends Doc>(collection: string, key: string): A | undefined {
@@ -117,6 +124,7 @@ export class WorkingSet implements Docs {
       if (this.samples++ % SAMPLE_EVERY === 0 && entry.doc !== undefined) this.sample(entry)
     }
     this.changed = []
+    this.changedSize = 0
     if (this.youngSize * 2 < this.limits.documents && this.estimatedBytes() * 2 < this.limits.bytes) return
     this.old = this.young
     this.young = new Map()
@@ -130,6 +138,7 @@ export class WorkingSet implements Docs {
     this.old = new Map()
     this.youngSize = 0
     this.changed = []
+    this.changedSize = 0
   }
 
   private sample(entry: Entry): void {
@@ -142,8 +151,13 @@ export class WorkingSet implements Docs {
   estimatedBytes(): number {
     let bytes = 0
     for (const [collection, docs] of this.young) {
-      bytes += docs.size * (200 + BYTES_PER_CHARACTER * (this.weights.get(collection) ?? 50))
+      bytes += docs.size * this.estimate(collection)
     }
     return bytes
+  }
+
+  /** Bytes of one document of the collection. */
+  private estimate(collection: string): number {
+    return 200 + BYTES_PER_CHARACTER * (this.weights.get(collection) ?? 50)
   }
 }
