@@ -86,7 +86,7 @@ export const makeQueries = (options: QueriesOptions) =>
     const metrics = makeMetricQueries(buckets, makeFilteredBuckets(readModels, freshness, zones))
     const merchants = makeMerchantQueries(readModels, freshness, catchUp)
     const clients = makeClientQueries({
-      ...{ readModels, freshness, catchUp, profiles, secret, idleAfterMs, now },
+      ...{ readModels, freshness, catchUp, profiles, merchants, secret, idleAfterMs, now },
     })
     const live = yield* makeLiveQueries({
       ...{ log, readModels, freshness, board, tail, profiles, buckets, merchants, idleAfterMs, now },

@@ -1,16 +1,22 @@
 import { Effect } from "effect"
+import { overviewMetrics } from "../../queries/OverviewQueries.js"
 import { MAX_FIRST } from "../../queries/Page.js"
 import { refused } from "../../queries/QueryError.js"
 import { builder } from "../Builder.js"
 import { scopeOf } from "../Context.js"
 import { requireAdministrator, run } from "../Errors.js"
-import { Client } from "./Client.js"
+import { TimeRange } from "./AsOf.js"
+import { Client, ClientConnection } from "./Client.js"
 import { afterDescription, firstDescription, pageCost } from "./Connection.js"
-import { Merchant, MerchantConnection } from "./Merchant.js"
+import { ClientStateEnum, IntervalEnum } from "./Enums.js"
+import { Merchant, MerchantConnection, pointsIn, rangeDescription } from "./Merchant.js"
+import { Overview } from "./Overview.js"
 import { Projection } from "./Projection.js"
 import { QuarantinePage } from "./Quarantine.js"
 
 const QUARANTINE_FIRST = 20
+/** It reads all 256 partitions. */
+const OVERVIEW_COST = 256
 
 builder.queryType({
   description: "What can be asked. What belongs to another merchant looks like what does not exist.",
@@ -56,6 +62,39 @@ builder.queryType({
                 merchant === undefined ? Effect.succeed(undefined) : clients.find(scope, merchant, clientId),
               ),
         )
+      },
+    }),
+    clients: t.field({
+      type: ClientConnection,
+      description:
+        "Clients of all merchants, and of requests that name none, for administrators; by merchant, and within one in an order that says nothing. By state a page may be short, or empty, and still have a next one.",
+      complexity: pageCost,
+      args: {
+        state: t.arg({
+          type: ClientStateEnum,
+          description: "Only those in this state, by the idle time of their merchant.",
+        }),
+        first: t.arg.int({ description: firstDescription }),
+        after: t.arg.string({ description: afterDescription }),
+      },
+      resolve: (_, { state, ...page }, context) => {
+        requireAdministrator(context)
+        return run(context.services.queries.clients.listAll(state, page))
+      },
+    }),
+    overview: t.field({
+      type: Overview,
+      description:
+        "All merchants together, for administrators. The range is cut by UTC: `series` widen it to whole buckets of the interval, everything else to whole hours.",
+      complexity: ({ range, interval }) =>
+        OVERVIEW_COST + overviewMetrics.length * pointsIn(range, interval),
+      args: {
+        range: t.arg({ type: TimeRange, required: true, description: rangeDescription }),
+        interval: t.arg({ type: IntervalEnum, required: true, description: "Length of a bucket of the series." }),
+      },
+      resolve: (_, { range, interval }, context) => {
+        requireAdministrator(context)
+        return run(context.services.queries.overview(range, interval))
       },
     }),
     projections: t.field({
