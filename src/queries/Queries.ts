@@ -14,6 +14,7 @@ import { type ClientQueries, makeClientQueries } from "./ClientQueries.js"
 import { makeFilteredBuckets } from "./FilteredBuckets.js"
 import { makeFreshness } from "./Freshness.js"
 import { makeLogTail } from "./LogTail.js"
+import { makeActiveClientCount } from "./live/ActiveClientCount.js"
 import { type LiveQueries, makeLiveQueries } from "./live/LiveQueries.js"
 import { makeMerchantBuckets } from "./MerchantBuckets.js"
 import { type Merchant, type MerchantQueries, makeMerchantQueries } from "./MerchantQueries.js"
@@ -26,6 +27,7 @@ import {
   type Subject,
   type Totals,
 } from "./MetricQueries.js"
+import { makeOverviewQueries, type OverviewQueries } from "./OverviewQueries.js"
 import { makeProfiles } from "./Profiles.js"
 import { makeProgressBoard } from "./ProgressBoard.js"
 import { makeProjectionQueries, type ProjectionQueries } from "./ProjectionQueries.js"
@@ -48,6 +50,7 @@ interface Asked {
 export interface QueriesService {
   readonly merchants: MerchantQueries
   readonly clients: ClientQueries
+  readonly overview: OverviewQueries
   readonly projections: ProjectionQueries
   readonly live: LiveQueries
   readonly totals: (merchant: Merchant, asked: Asked) => Effect.Effect<Totals, QueryError>
@@ -92,6 +95,13 @@ export const makeQueries = (options: QueriesOptions) =>
       ...{ log, readModels, freshness, board, tail, profiles, buckets, merchants, idleAfterMs, now },
     })
 
+    const active = yield* makeActiveClientCount({
+      ...{ log, readModels, freshness, board, tail, idleAfterMs, now },
+    })
+    const overview = yield* makeOverviewQueries({
+      ...{ readModels, freshness, board, tail, buckets, activeClients: active.count, now },
+    })
+
     /** Settings and numbers are read models of their own: both have to be at the position. */
     const subject = (merchant: Merchant, asked: Asked): Effect.Effect<Subject, QueryError> =>
       Effect.gen(function* () {
@@ -115,6 +125,7 @@ export const makeQueries = (options: QueriesOptions) =>
     const service: QueriesService = {
       merchants,
       clients,
+      overview,
       projections: makeProjectionQueries(readModels, tail, board),
       live,
       totals: (merchant, asked) =>

@@ -86,11 +86,14 @@ builder.queryType({
       type: Overview,
       description:
         "All merchants together, for administrators. The range is cut by UTC: `series` widen it to whole buckets of the interval, everything else to whole hours.",
-      complexity: ({ range, interval }) =>
-        OVERVIEW_COST + overviewMetrics.length * pointsIn(range, interval),
+      complexity: ({ range, interval }) => OVERVIEW_COST + overviewMetrics.length * pointsIn(range, interval),
       args: {
         range: t.arg({ type: TimeRange, required: true, description: rangeDescription }),
-        interval: t.arg({ type: IntervalEnum, required: true, description: "Length of a bucket of the series." }),
+        interval: t.arg({
+          type: IntervalEnum,
+          required: true,
+          description: "Length of a bucket of the series.",
+        }),
       },
       resolve: (_, { range, interval }, context) => {
         requireAdministrator(context)
