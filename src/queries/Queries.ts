@@ -11,6 +11,7 @@ import { ReadModels } from "../readmodels/ReadModels.js"
 import { batchedReads } from "./BatchedReads.js"
 import { makeCatchUp } from "./CatchUp.js"
 import { type ClientQueries, makeClientQueries } from "./ClientQueries.js"
+import { type EventQueries, makeEventQueries } from "./EventQueries.js"
 import { makeFilteredBuckets } from "./FilteredBuckets.js"
 import { makeFreshness } from "./Freshness.js"
 import { makeLogTail } from "./LogTail.js"
@@ -50,6 +51,7 @@ interface Asked {
 export interface QueriesService {
   readonly merchants: MerchantQueries
   readonly clients: ClientQueries
+  readonly events: EventQueries
   readonly overview: OverviewQueries
   readonly projections: ProjectionQueries
   readonly live: LiveQueries
@@ -98,6 +100,7 @@ export const makeQueries = (options: QueriesOptions) =>
     const active = yield* makeActiveClientCount({
       ...{ log, readModels, freshness, board, tail, idleAfterMs, now },
     })
+    const events = makeEventQueries({ log, readModels, freshness, zones, profiles, secret })
     const overview = yield* makeOverviewQueries({
       ...{ readModels, freshness, board, tail, buckets, activeClients: active.count, now },
     })
@@ -125,6 +128,7 @@ export const makeQueries = (options: QueriesOptions) =>
     const service: QueriesService = {
       merchants,
       clients,
+      events,
       overview,
       projections: makeProjectionQueries(readModels, tail, board),
       live,

@@ -1,20 +1,24 @@
 import { Effect } from "effect"
 import { overviewMetrics } from "../../queries/OverviewQueries.js"
-import { MAX_FIRST } from "../../queries/Page.js"
+import { DEFAULT_FIRST, MAX_FIRST } from "../../queries/Page.js"
 import { refused } from "../../queries/QueryError.js"
-import { builder } from "../Builder.js"
+import { builder, perItem } from "../Builder.js"
 import { scopeOf } from "../Context.js"
 import { requireAdministrator, run } from "../Errors.js"
 import { TimeRange } from "./AsOf.js"
 import { Client, ClientConnection } from "./Client.js"
 import { afterDescription, firstDescription, pageCost } from "./Connection.js"
 import { ClientStateEnum, IntervalEnum } from "./Enums.js"
+import { EventConnection } from "./Event.js"
+import { Filter } from "./Filter.js"
 import { Merchant, MerchantConnection, pointsIn, rangeDescription } from "./Merchant.js"
 import { Overview } from "./Overview.js"
 import { Projection } from "./Projection.js"
 import { QuarantinePage } from "./Quarantine.js"
 
 const QUARANTINE_FIRST = 20
+/** A page looks through many events. */
+const EVENTS_COST = 200
 /** It reads all 256 partitions. */
 const OVERVIEW_COST = 256
 
@@ -81,6 +85,36 @@ builder.queryType({
         requireAdministrator(context)
         return run(context.services.queries.clients.listAll(state, page))
       },
+    }),
+    events: t.field({
+      type: EventConnection,
+      description:
+        "Events, newest first by their own timestamps; requests, by when they were recorded. A page may be short, or empty, and still have a next one.",
+      complexity: ({ first }) => {
+        const page = perItem(first ?? DEFAULT_FIRST)
+        return { ...page, field: EVENTS_COST }
+      },
+      args: {
+        merchantId: t.arg.id({
+          description:
+            "The merchant; with a merchant's key itself when missing. An administrator who leaves it out gives `clientId`, and sees the client's requests that name no merchant.",
+        }),
+        clientId: t.arg.id({ description: "Only those of this client." }),
+        type: t.arg.string({
+          description:
+            "Only those of this type; every type but `request` when missing. `request` needs `clientId`.",
+        }),
+        range: t.arg({
+          type: TimeRange,
+          required: true,
+          description: "Only those with timestamps in this range, which is not widened.",
+        }),
+        filter: t.arg({ type: Filter, description: "Only those that meet this filter." }),
+        first: t.arg.int({ description: firstDescription }),
+        after: t.arg.string({ description: afterDescription }),
+      },
+      resolve: (_, args, { services, principal }) =>
+        run(services.queries.events.list(scopeOf(principal), args)),
     }),
     overview: t.field({
       type: Overview,
