@@ -88,6 +88,14 @@ export const clientsScan = (merchantId: string, after: string | undefined, limit
   return { collection: CLIENTS, from, to: all.to, limit }
 }
 
+/** The clients of all merchants in order of their keys; `after` is the key of the last document seen. */
+export const allClientsScan = (after: string | undefined, limit: number): Scan => ({
+  collection: CLIENTS,
+  from: after === undefined ? "" : `${after}\u0001`,
+  to: "\uffff",
+  limit,
+})
+
 /** Undefined for a client of whom only the profile is known: it has done nothing yet. */
 export const decodeClient = (rowKey: string, doc: Doc): ClientDoc | undefined => {
   const stored = doc as Stored

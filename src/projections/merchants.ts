@@ -1,16 +1,22 @@
 import { isBusinessType, SystemType } from "../domain/Event.js"
-import { SYSTEM } from "../domain/Partition.js"
+import { partitionOf, SYSTEM } from "../domain/Partition.js"
 import { evolveSettings, type MerchantSettings } from "../domain/Settings.js"
-import type { Projection } from "../processors/Projection.js"
+import type { Docs, Projection } from "../processors/Projection.js"
 import { key } from "../readmodels/Key.js"
-import type { Doc, Ref, Scan } from "../readmodels/ReadModels.js"
+import type { Doc, Ref, Row, Scan } from "../readmodels/ReadModels.js"
 
-/** Each merchant's settings and latest activity, and the API keys issued for it. */
+/** Each merchant's settings and latest activity, the API keys issued for it, and how many merchants there are. */
 export const PROJECTION = "merchants"
 const MERCHANTS = "merchants"
 const API_KEYS = "apiKeys"
 /** Merchant and key id → hash, as a revocation names no hash. */
 const KEY_HASHES = "keyHashes"
+/** Partition → how many merchants it has: counting them must not take a look at each. */
+const COUNTS = "counts"
+
+interface CountDoc {
+  n: number
+}
 
 /** Instants are epoch ms. */
 export interface MerchantDoc {
@@ -33,8 +39,8 @@ export interface ApiKeyDoc {
 
 export const merchants: Projection = {
   name: PROJECTION,
-  version: 1,
-  collections: [MERCHANTS, API_KEYS, KEY_HASHES],
+  version: 2,
+  collections: [MERCHANTS, API_KEYS, KEY_HASHES, COUNTS],
   apply: (recorded, docs) => {
     const event = recorded.event
     const { merchantId, apiKey } = event.data
@@ -51,9 +57,11 @@ export const merchants: Projection = {
     switch (event.type) {
       case SystemType.MerchantCreated:
         doc.createdAt ??= event.at
+        countMerchant(docs, merchantId, doc)
         doc.settings = evolveSettings(doc.settings, event) as MerchantSettings
         return
       case SystemType.MerchantSettingsChanged:
+        countMerchant(docs, merchantId, doc)
         doc.settings = evolveSettings(doc.settings, event) as MerchantSettings
         return
       case SystemType.ApiKeyIssued: {
@@ -79,6 +87,19 @@ export const merchants: Projection = {
     }
   },
 }
+
+/** Before its settings change: it is there from the first of them on. */
+const countMerchant = (docs: Docs, merchantId: string, doc: MerchantDoc): void => {
+  if (doc.settings !== undefined) return
+  const partition = String(partitionOf(merchantId)).padStart(3, "0")
+  docs.edit<CountDoc>(COUNTS, partition, () => ({ n: 0 })).n++
+}
+
+/** How many merchants each partition has. Add the rows up with `countOfMerchants`. */
+export const merchantCountsScan: Scan = { collection: COUNTS, from: "", to: "\uffff" }
+
+export const countOfMerchants = (rows: ReadonlyArray<Row>): number =>
+  rows.reduce((sum, { doc }) => sum + (doc as CountDoc).n, 0)
 
 /** For `load`: decode what comes with `decodeMerchant`. */
 export const merchantRef = (merchantId: string): Ref => ({ collection: MERCHANTS, key: merchantId })

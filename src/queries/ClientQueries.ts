@@ -1,12 +1,27 @@
 import { Effect } from "effect"
 import { clientKey as pseudonym } from "../domain/Ids.js"
-import { partitionOf, SYSTEM } from "../domain/Partition.js"
-import { type ClientDoc, clientScan, clientsScan, decodeClient, PROJECTION } from "../projections/clients.js"
-import type { ReadModelsService } from "../readmodels/ReadModels.js"
+import { type Partition, partitionOf, SYSTEM } from "../domain/Partition.js"
+import {
+  allClientsScan,
+  type ClientDoc,
+  clientScan,
+  clientsScan,
+  decodeClient,
+  PROJECTION,
+} from "../projections/clients.js"
+import type { ReadModelsService, Scan } from "../readmodels/ReadModels.js"
 import type { CatchUp } from "./CatchUp.js"
 import type { Freshness } from "./Freshness.js"
-import type { Merchant } from "./MerchantQueries.js"
-import { cursorOf, type Page, type PageArgs, pageArgs, toPage } from "./Page.js"
+import type { Merchant, MerchantQueries } from "./MerchantQueries.js"
+import {
+  cursorOf,
+  invalidCursor,
+  type Page,
+  type PageArgs,
+  type PageStart,
+  pageArgs,
+  toPage,
+} from "./Page.js"
 import type { Profile, Profiles } from "./Profiles.js"
 import type { QueryError } from "./QueryError.js"
 import { type Scope, sees } from "./Scope.js"
@@ -33,6 +48,9 @@ export const silenceOf = (merchant: Merchant | undefined, systemMs: number): num
 export const stateAt = (lastRecordedAt: number, silenceMs: number, now: number): ClientState =>
   now - lastRecordedAt >= silenceMs ? "IDLE" : "ACTIVE"
 
+/** Every state when missing. */
+type WantedState = ClientState | null | undefined
+
 /** Documents looked through for one page of a list by state; a page may end early and say where to go on. */
 const LOOKED_THROUGH = 20_000
 const CHUNK = 1_000
@@ -46,26 +64,49 @@ export interface ClientQueries {
   ) => Effect.Effect<Client | undefined, QueryError>
   readonly list: (
     merchant: Merchant,
-    state: ClientState | null | undefined,
+    state: WantedState,
     args: PageArgs,
   ) => Effect.Effect<Page<Client>, QueryError>
+  /** Of all merchants and of none, by merchant; only for those who see everything. */
+  readonly listAll: (state: WantedState, args: PageArgs) => Effect.Effect<Page<Client>, QueryError>
 }
+
+/** One list of clients: its documents, and what makes a cursor of a document's key. */
+interface Listing {
+  readonly partition: Partition
+  readonly scan: (last: string | undefined, size: number) => Scan
+  readonly cursor: (key: string) => string
+  /** Of the documents' merchants, looked up together. */
+  readonly idleTimes: (
+    docs: ReadonlyArray<ClientDoc>,
+  ) => Effect.Effect<(doc: ClientDoc) => number, QueryError>
+}
+
+interface Found {
+  readonly key: string
+  readonly doc: ClientDoc
+  readonly silence: number
+}
+
+/** Between the merchant's id and the client's key. */
+const SEPARATOR = "\u0001"
 
 export const makeClientQueries = (options: {
   readonly readModels: ReadModelsService
   readonly freshness: Freshness
   readonly catchUp: CatchUp
   readonly profiles: Profiles
+  readonly merchants: MerchantQueries
   readonly secret: Uint8Array
   readonly idleAfterMs: number
   readonly now: () => number
 }): ClientQueries => {
-  const { readModels, freshness, catchUp, profiles, secret, idleAfterMs, now } = options
+  const { readModels, freshness, catchUp, profiles, merchants, secret, idleAfterMs, now } = options
 
-  const toClient = (doc: ClientDoc, profile: Profile, silence: number): Client => ({
+  const toClient = (doc: ClientDoc, profile: Profile, silence: number, at: number): Client => ({
     clientId: profile.clientId,
     merchantId: doc.merchantId === SYSTEM ? null : doc.merchantId,
-    state: stateAt(doc.lastRecordedAt, silence, now()),
+    state: stateAt(doc.lastRecordedAt, silence, at),
     firstSeenAt: doc.firstSeenAt,
     lastSeenAt: doc.lastSeenAt,
     ip: profile.ip,
@@ -88,38 +129,43 @@ export const makeClientQueries = (options: {
       const doc = yield* catchUp.orElse(PROJECTION, look(merchantId, clientId))
       if (doc === undefined) return undefined
       const [profile] = yield* profiles.open([doc])
-      return profile === undefined ? undefined : toClient(doc, profile, silenceOf(merchant, idleAfterMs))
+      return profile === undefined
+        ? undefined
+        : toClient(doc, profile, silenceOf(merchant, idleAfterMs), now())
     })
 
-  const list: ClientQueries["list"] = (merchant, state, args) =>
+  /** Looks through documents in order of their keys until a page is full, or enough was looked at. */
+  const listed = ({ partition, scan, cursor, idleTimes }: Listing, state: WantedState, args: PageStart) =>
     Effect.gen(function* () {
-      const { first, after } = yield* pageArgs(args)
+      const { first, after } = args
       const build = yield* freshness.serving(PROJECTION)
-      const silence = silenceOf(merchant, idleAfterMs)
       const asked = now()
-      const found: Array<ClientDoc> = []
+      const found: Array<Found> = []
       let last = after
       let looked = 0
       let ended = false
       while (!ended && found.length <= first && looked < LOOKED_THROUGH) {
         const size = state === null || state === undefined ? first + 1 - found.length : CHUNK
-        const scan = clientsScan(merchant.id, last, size)
-        const answer = yield* readModels.query(build.id, partitionOf(merchant.id), [scan])
+        const answer = yield* readModels.query(build.id, partition, [scan(last, size)])
         const rows = answer.rows[0] ?? []
-        for (const row of rows) {
-          const doc = decodeClient(row.key, row.doc)
-          last = doc?.clientKey ?? row.key.slice(row.key.indexOf("\u0001") + 1)
+        const docs = rows.map((row) => decodeClient(row.key, row.doc))
+        const silenceOfDoc = yield* idleTimes(docs.filter((doc) => doc !== undefined))
+        for (const [index, doc] of docs.entries()) {
+          last = cursor(rows[index]?.key ?? "")
           if (doc === undefined) continue
-          if (!state || stateAt(doc.lastRecordedAt, silence, asked) === state) found.push(doc)
+          const silence = silenceOfDoc(doc)
+          if (!state || stateAt(doc.lastRecordedAt, silence, asked) === state) {
+            found.push({ key: last, doc, silence })
+          }
           if (found.length > first) break
         }
         looked += rows.length
         ended = rows.length < size
       }
-      const opened = yield* profiles.open(found.slice(0, first))
-      const items = found.map((doc, index) => ({
-        key: doc.clientKey,
-        node: toClient(doc, opened[index] ?? { clientId: "", ip: null }, silence),
+      const opened = yield* profiles.open(found.slice(0, first).map(({ doc }) => doc))
+      const items = found.map(({ key, doc, silence }, index) => ({
+        key,
+        node: toClient(doc, opened[index] ?? { clientId: "", ip: null }, silence, asked),
       }))
       const page = toPage(items, first, after)
       // It stopped looking, not finding: the next page begins where it stopped.
@@ -129,5 +175,36 @@ export const makeClientQueries = (options: {
       return page
     })
 
-  return { find, list }
+  const list: ClientQueries["list"] = (merchant, state, args) =>
+    Effect.gen(function* () {
+      const place = yield* pageArgs(args)
+      if (place.after?.includes(SEPARATOR) === true) return yield* invalidCursor()
+      const silence = silenceOf(merchant, idleAfterMs)
+      const listing: Listing = {
+        partition: partitionOf(merchant.id),
+        scan: (last, size) => clientsScan(merchant.id, last, size),
+        cursor: (key) => key.slice(key.indexOf(SEPARATOR) + 1),
+        idleTimes: () => Effect.succeed(() => silence),
+      }
+      return yield* listed(listing, state, place)
+    })
+
+  const listAll: ClientQueries["listAll"] = (state, args) =>
+    Effect.gen(function* () {
+      const place = yield* pageArgs(args)
+      if (place.after?.includes(SEPARATOR) === false) return yield* invalidCursor()
+      const listing: Listing = {
+        partition: partitionOf(SYSTEM),
+        scan: allClientsScan,
+        cursor: (key) => key,
+        idleTimes: (docs) =>
+          Effect.map(
+            merchants.several(docs.map(({ merchantId }) => merchantId)),
+            (known) => (doc) => silenceOf(known.get(doc.merchantId), idleAfterMs),
+          ),
+      }
+      return yield* listed(listing, state, place)
+    })
+
+  return { find, list, listAll }
 }

@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import type { Filter } from "../domain/Filter.js"
 import { clientKey as pseudonym } from "../domain/Ids.js"
 import { clientStream, merchantStream, partitionOf, SYSTEM } from "../domain/Partition.js"
 import { isPosition } from "../domain/Position.js"
@@ -8,10 +9,10 @@ import type { Columns } from "../projections/Facts.js"
 import type { ReadModelsService } from "../readmodels/ReadModels.js"
 import { type ListedEvent, nameClients } from "./ClientNames.js"
 import { readRequests, readRevisions } from "./EventReads.js"
-import { type CheckedFilter, checkFilter, type Filter, matchFacts } from "./Filter.js"
+import { type CheckedFilter, checkFilter, matchFacts } from "./Filter.js"
 import type { Freshness } from "./Freshness.js"
 import { makeNewestFacts, type Place } from "./NewestFacts.js"
-import { cursorOf, type Page, type PageArgs, pageArgs, toPage } from "./Page.js"
+import { cursorOf, invalidCursor, type Page, type PageArgs, pageArgs, toPage } from "./Page.js"
 import type { Profiles } from "./Profiles.js"
 import { type QueryError, type QueryRefused, refused } from "./QueryError.js"
 import { type Scope, sees } from "./Scope.js"
@@ -74,9 +75,6 @@ const subjectOf = (scope: Scope, asked: EventsAsked): Effect.Effect<Subject, Que
 }
 
 const noPage = (asked: PageArgs): Page<never> => toPage([], 0, asked.after ?? undefined)
-
-const invalidCursor = (): QueryRefused =>
-  refused("INVALID_CURSOR", "after is not a cursor of this list: take it from an edge or from pageInfo")
 
 const placeKey = ({ at, position }: Place): string => `e${at}:${position}`
 

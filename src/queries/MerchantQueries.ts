@@ -19,6 +19,8 @@ export interface Merchant {
 export interface MerchantQueries {
   /** Undefined for a merchant that does not exist, or is not the asker's to see. */
   readonly find: (scope: Scope, id: string) => Effect.Effect<Merchant | undefined, QueryError>
+  /** Those of these ids that exist, by id. For questions of those who see everything. */
+  readonly several: (ids: Iterable<string>) => Effect.Effect<ReadonlyMap<string, Merchant>, QueryError>
   /** In order of their ids. */
   readonly list: (scope: Scope, args: PageArgs) => Effect.Effect<Page<Merchant>, QueryError>
 }
@@ -49,6 +51,16 @@ export const makeMerchantQueries = (
 
   const find = (scope: Scope, id: string): Effect.Effect<Merchant | undefined, QueryError> =>
     !isMerchantId(id) || !sees(scope, id) ? Effect.succeed(undefined) : catchUp.orElse(PROJECTION, look(id))
+
+  const several: MerchantQueries["several"] = (ids) =>
+    Effect.gen(function* () {
+      const known = [...new Set(ids)].filter(isMerchantId)
+      if (known.length === 0) return new Map()
+      const build = yield* freshness.serving(PROJECTION)
+      const docs = yield* readModels.load(build.id, known.map(merchantRef))
+      const found = known.flatMap((id, index) => toMerchant(id, docs[index]) ?? [])
+      return new Map(found.map((merchant) => [merchant.id, merchant]))
+    })
 
   /** Ids that were never created have documents too: those are skipped. */
   const listAll = (first: number, after: string | undefined) =>
@@ -82,5 +94,5 @@ export const makeMerchantQueries = (
       )
     })
 
-  return { find, list }
+  return { find, several, list }
 }

@@ -31,9 +31,15 @@ const keyOf = (cursor: string): string | undefined => {
 }
 
 /** `after` is the key of the last item that was seen; undefined at the beginning. */
-export const pageArgs = (
-  args: PageArgs,
-): Either.Either<{ readonly first: number; readonly after: string | undefined }, QueryRefused> => {
+export interface PageStart {
+  readonly first: number
+  readonly after: string | undefined
+}
+
+export const invalidCursor = (): QueryRefused =>
+  refused("INVALID_CURSOR", "after is not a cursor of this list: take it from an edge or from pageInfo")
+
+export const pageArgs = (args: PageArgs): Either.Either<PageStart, QueryRefused> => {
   const first = args.first ?? DEFAULT_FIRST
   if (!Number.isInteger(first) || first < 0 || first > MAX_FIRST) {
     return Either.left(
@@ -44,14 +50,7 @@ export const pageArgs = (
   }
   if (args.after === undefined || args.after === null) return Either.right({ first, after: undefined })
   const after = keyOf(args.after)
-  return after === undefined
-    ? Either.left(
-        refused(
-          "INVALID_CURSOR",
-          "after is not a cursor of this list: take it from an edge or from pageInfo",
-        ),
-      )
-    : Either.right({ first, after })
+  return after === undefined ? Either.left(invalidCursor()) : Either.right({ first, after })
 }
 
 /** The page out of one item more than it holds. */

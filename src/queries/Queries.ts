@@ -11,9 +11,11 @@ import { ReadModels } from "../readmodels/ReadModels.js"
 import { batchedReads } from "./BatchedReads.js"
 import { makeCatchUp } from "./CatchUp.js"
 import { type ClientQueries, makeClientQueries } from "./ClientQueries.js"
+import { type EventQueries, makeEventQueries } from "./EventQueries.js"
 import { makeFilteredBuckets } from "./FilteredBuckets.js"
 import { makeFreshness } from "./Freshness.js"
 import { makeLogTail } from "./LogTail.js"
+import { makeActiveClientCount } from "./live/ActiveClientCount.js"
 import { type LiveQueries, makeLiveQueries } from "./live/LiveQueries.js"
 import { makeMerchantBuckets } from "./MerchantBuckets.js"
 import { type Merchant, type MerchantQueries, makeMerchantQueries } from "./MerchantQueries.js"
@@ -26,6 +28,7 @@ import {
   type Subject,
   type Totals,
 } from "./MetricQueries.js"
+import { makeOverviewQueries, type OverviewQueries } from "./OverviewQueries.js"
 import { makeProfiles } from "./Profiles.js"
 import { makeProgressBoard } from "./ProgressBoard.js"
 import { makeProjectionQueries, type ProjectionQueries } from "./ProjectionQueries.js"
@@ -48,6 +51,8 @@ interface Asked {
 export interface QueriesService {
   readonly merchants: MerchantQueries
   readonly clients: ClientQueries
+  readonly events: EventQueries
+  readonly overview: OverviewQueries
   readonly projections: ProjectionQueries
   readonly live: LiveQueries
   readonly totals: (merchant: Merchant, asked: Asked) => Effect.Effect<Totals, QueryError>
@@ -86,10 +91,18 @@ export const makeQueries = (options: QueriesOptions) =>
     const metrics = makeMetricQueries(buckets, makeFilteredBuckets(readModels, freshness, zones))
     const merchants = makeMerchantQueries(readModels, freshness, catchUp)
     const clients = makeClientQueries({
-      ...{ readModels, freshness, catchUp, profiles, secret, idleAfterMs, now },
+      ...{ readModels, freshness, catchUp, profiles, merchants, secret, idleAfterMs, now },
     })
     const live = yield* makeLiveQueries({
       ...{ log, readModels, freshness, board, tail, profiles, buckets, merchants, idleAfterMs, now },
+    })
+
+    const active = yield* makeActiveClientCount({
+      ...{ log, readModels, freshness, board, tail, idleAfterMs, now },
+    })
+    const events = makeEventQueries({ log, readModels, freshness, zones, profiles, secret })
+    const overview = yield* makeOverviewQueries({
+      ...{ readModels, freshness, board, tail, buckets, activeClients: active.count, now },
     })
 
     /** Settings and numbers are read models of their own: both have to be at the position. */
@@ -115,6 +128,8 @@ export const makeQueries = (options: QueriesOptions) =>
     const service: QueriesService = {
       merchants,
       clients,
+      events,
+      overview,
       projections: makeProjectionQueries(readModels, tail, board),
       live,
       totals: (merchant, asked) =>

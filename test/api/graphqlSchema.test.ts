@@ -52,14 +52,17 @@ describe("the schema", () => {
         "merchant(id: ID!): Merchant",
         "merchants(first: Int, after: String): MerchantConnection!",
         "client(merchantId: ID, clientId: ID!): Client",
+        "clients(state: ClientState, first: Int, after: String): ClientConnection!",
+        "overview(range: TimeRange!, interval: Interval!): Overview!",
+        "events(merchantId: ID, clientId: ID, type: String, range: TimeRange!, filter: Filter, first: Int, after: String): EventConnection!",
         "projections: [Projection!]!",
         "projection(name: String!): Projection",
       ],
       Merchant: [
         ...["id: ID!", "name: String", "timezone: String!", "currency: Currency!", "lastEventAt: DateTime"],
-        "totals(range: TimeRange!, currency: Currency, atLeast: Position): Totals!",
-        "series(metric: Metric!, range: TimeRange!, interval: Interval!, currency: Currency, atLeast: Position): Series!",
-        "breakdown(metric: Metric!, by: Dimension!, range: TimeRange!, first: Int, currency: Currency, atLeast: Position): Breakdown!",
+        "totals(range: TimeRange!, currency: Currency, filter: Filter, atLeast: Position): Totals!",
+        "series(metric: Metric!, range: TimeRange!, interval: Interval!, currency: Currency, filter: Filter, atLeast: Position): Series!",
+        "breakdown(metric: Metric!, by: Dimension!, property: String, range: TimeRange!, first: Int, currency: Currency, filter: Filter, atLeast: Position): Breakdown!",
         "client(clientId: ID!): Client",
         "clients(state: ClientState, first: Int, after: String): ClientConnection!",
       ],
@@ -81,6 +84,14 @@ describe("the schema", () => {
         ...["clientId: ID!", "merchantId: ID", "state: ClientState!", "firstSeenAt: DateTime!"],
         ...["lastSeenAt: DateTime!", "ip: String", "requests: Float!"],
       ],
+      Overview: [
+        ...["merchants: Float!", "activeMerchants: Float!", "activeClients: Float!"],
+        ...["series: [OverviewSeries!]!", "volumes: [Money!]!", "asOf: AsOf!"],
+      ],
+      OverviewSeries: ["metric: Metric!", "points: [Point!]!"],
+      Money: ["currency: Currency!", "amount: Float!"],
+      Filter: ["all: [FilterTerm!]!"],
+      FilterTerm: ["dimension: Dimension!", "property: String", "in: [String!]", "notIn: [String!]"],
       LiveMetrics: [
         ...["merchantId: ID!", "at: DateTime!", "position: Position!", "activeClients: Int!"],
         ...["lastMinutes: [Point!]!", "today: [MetricValue!]!", "latest: [Event!]!"],
@@ -119,6 +130,21 @@ describe("the schema", () => {
     for (const [type, fields] of Object.entries(fixed)) {
       for (const field of fields) expect(signature(type, /^\w+/.exec(field)?.[0] ?? "")).toBe(field)
     }
+    const valuesOf = (name: string): string => {
+      const type = schema.getType(name)
+      return isEnumType(type)
+        ? type
+            .getValues()
+            .map((value) => value.name)
+            .join(" ")
+        : "no such enum"
+    }
+    expect(valuesOf("Metric")).toBe(
+      "EVENTS PAGEVIEWS VISITORS SESSIONS BOUNCE_RATE SESSION_SECONDS PAYMENTS GROSS_VOLUME REFUNDS REFUND_VOLUME NET_VOLUME AVERAGE_ORDER_VALUE POINTS_USED POINTS_EARNED",
+    )
+    expect(valuesOf("Dimension")).toBe(
+      "TYPE PATH REFERRER COUNTRY DEVICE BROWSER OS PAYMENT_METHOD CURRENCY USER_GRADE GENDER AGE_BAND PROPERTY",
+    )
     expect(getNamedType(schema.getQueryType()?.getFields().merchant?.type)?.toString()).toBe("Merchant")
   })
 })

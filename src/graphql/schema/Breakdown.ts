@@ -7,9 +7,12 @@ const BreakdownRow = builder.objectRef<RowData>("BreakdownRow").implement({
   fields: (t) => ({
     key: t.exposeString("key", {
       description:
-        "The dimension's value; `(none)` for events without it, `(other)` for values beyond the first 10,000 of a day.",
+        "The dimension's value; `(none)` for events without it. `(other)` is for values beyond the first 10,000 of a day, in breakdowns without filter and property.",
     }),
-    value: t.exposeFloat("value", { nullable: true, description: "The metric's value for it." }),
+    value: t.exposeFloat("value", {
+      nullable: true,
+      description: "The metric's value for it. A client that counts under two values is a visitor of both.",
+    }),
   }),
 })
 

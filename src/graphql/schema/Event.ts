@@ -1,15 +1,20 @@
-import type { LiveEvent } from "../../queries/live/LiveQueries.js"
+import { SYSTEM } from "../../domain/Partition.js"
+import type { ListedEvent } from "../../queries/EventQueries.js"
 import { builder } from "../Builder.js"
+import { connectionOf } from "./Connection.js"
 
-export const Event = builder.objectRef<LiveEvent>("Event").implement({
+export const Event = builder.objectRef<ListedEvent>("Event").implement({
   description: "One event as it is kept.",
   fields: (t) => ({
     id: t.id({ description: "The id its sender gave it.", resolve: (e) => e.recorded.event.data.id }),
     type: t.string({ description: "Its type.", resolve: (e) => e.recorded.event.type }),
     merchantId: t.id({
       nullable: true,
-      description: "Its merchant.",
-      resolve: (e) => e.recorded.event.data.merchantId,
+      description: "Its merchant; null for a request that names none.",
+      resolve: ({ recorded }) => {
+        const { merchantId } = recorded.event.data
+        return merchantId === SYSTEM ? null : merchantId
+      },
     }),
     clientId: t.exposeID("clientId", {
       nullable: true,
@@ -84,3 +89,5 @@ export const Event = builder.objectRef<LiveEvent>("Event").implement({
     }),
   }),
 })
+
+export const EventConnection = connectionOf("Event", Event)

@@ -1,4 +1,4 @@
-import type { Interval } from "../../domain/Metrics.js"
+import type { Dimension, Interval } from "../../domain/Metrics.js"
 import type { Range } from "../../domain/TimeBuckets.js"
 import type { Merchant as MerchantData } from "../../queries/MerchantQueries.js"
 import { DEFAULT_ROWS } from "../../queries/MetricQueries.js"
@@ -11,10 +11,11 @@ import { Breakdown } from "./Breakdown.js"
 import { Client, ClientConnection } from "./Client.js"
 import { afterDescription, connectionOf, firstDescription, pageCost } from "./Connection.js"
 import { ClientStateEnum, DimensionEnum, IntervalEnum, MetricEnum } from "./Enums.js"
+import { Filter, filterDescription } from "./Filter.js"
 import { Series } from "./Series.js"
 import { Totals } from "./Totals.js"
 
-const rangeDescription = "What time is asked about, by the events' own timestamps."
+export const rangeDescription = "What time is asked about, by the events' own timestamps."
 const currencyDescription = "Money in this currency only; the merchant's when missing."
 const atLeastDescription =
   "Waits up to 10 s until the answer includes this position, such as the one that a 202 gave; `NOT_YET` after that."
@@ -29,7 +30,7 @@ const lengths: Record<Interval, number> = {
 }
 
 /** How many points a series may have; what is refused for its length costs nothing. */
-const pointsIn = (range: Range, interval: Interval): number => {
+export const pointsIn = (range: Range, interval: Interval): number => {
   const points = Math.ceil((range.to - range.from) / lengths[interval]) + 1
   return points > 0 && points <= MAX_POINTS ? points : 1
 }
@@ -37,6 +38,13 @@ const pointsIn = (range: Range, interval: Interval): number => {
 /** Each point costs its three fields, and finding it. */
 const POINT_COST = 4
 const READ_COST = 10
+/** Of a question that reads the events themselves: as many of one operation as may hold up others for a while. */
+const FACTS_COST = 1_000
+
+const readCost = (
+  filter: { readonly all: ReadonlyArray<unknown> } | null | undefined,
+  by?: Dimension,
+): number => ((filter?.all.length ?? 0) > 0 || by === "PROPERTY" ? FACTS_COST : READ_COST)
 
 export const Merchant = builder.objectRef<MerchantData>("Merchant").implement({
   description: "A merchant: its settings, its numbers and its clients.",
@@ -84,10 +92,11 @@ export const Merchant = builder.objectRef<MerchantData>("Merchant").implement({
     totals: t.field({
       type: Totals,
       description: "Every metric over a range, widened to whole hours: one cut at hours is exact.",
-      complexity: READ_COST,
+      complexity: ({ filter }) => readCost(filter),
       args: {
         range: t.arg({ type: TimeRange, required: true, description: rangeDescription }),
         currency: t.arg({ type: "Currency", description: currencyDescription }),
+        filter: t.arg({ type: Filter, description: filterDescription }),
         atLeast: t.arg({ type: "Position", description: atLeastDescription }),
       },
       resolve: (merchant, args, { services }) => run(services.queries.totals(merchant, args)),
@@ -95,13 +104,14 @@ export const Merchant = builder.objectRef<MerchantData>("Merchant").implement({
     series: t.field({
       type: Series,
       description:
-        "One metric over time, empty buckets included. The cost follows the range, not the events.",
-      complexity: ({ range, interval }) => READ_COST + POINT_COST * pointsIn(range, interval),
+        "One metric over time, empty buckets included. Without a filter the cost follows the range, not the events.",
+      complexity: ({ range, interval, filter }) => readCost(filter) + POINT_COST * pointsIn(range, interval),
       args: {
         metric: t.arg({ type: MetricEnum, required: true, description: "What to count." }),
         range: t.arg({ type: TimeRange, required: true, description: rangeDescription }),
         interval: t.arg({ type: IntervalEnum, required: true, description: "Length of a bucket." }),
         currency: t.arg({ type: "Currency", description: currencyDescription }),
+        filter: t.arg({ type: Filter, description: filterDescription }),
         atLeast: t.arg({ type: "Position", description: atLeastDescription }),
       },
       resolve: (merchant, args, { services }) => run(services.queries.series(merchant, args)),
@@ -109,13 +119,15 @@ export const Merchant = builder.objectRef<MerchantData>("Merchant").implement({
     breakdown: t.field({
       type: Breakdown,
       description: "One metric by the values of a dimension, greatest first.",
-      complexity: ({ first }) => READ_COST + 2 * Math.max(0, first ?? DEFAULT_ROWS),
+      complexity: ({ first, filter, by }) => readCost(filter, by) + 2 * Math.max(0, first ?? DEFAULT_ROWS),
       args: {
         metric: t.arg({ type: MetricEnum, required: true, description: "What to count." }),
         by: t.arg({ type: DimensionEnum, required: true, description: "What to break it down by." }),
+        property: t.arg.string({ description: "Name of the custom property, for PROPERTY alone." }),
         range: t.arg({ type: TimeRange, required: true, description: rangeDescription }),
         first: t.arg.int({ defaultValue: DEFAULT_ROWS, description: "How many rows: 0 to 1,000." }),
         currency: t.arg({ type: "Currency", description: currencyDescription }),
+        filter: t.arg({ type: Filter, description: filterDescription }),
         atLeast: t.arg({ type: "Position", description: atLeastDescription }),
       },
       resolve: (merchant, args, { services }) => run(services.queries.breakdown(merchant, args)),

@@ -1,16 +1,26 @@
 import { Effect } from "effect"
-import { MAX_FIRST } from "../../queries/Page.js"
+import { overviewMetrics } from "../../queries/OverviewQueries.js"
+import { DEFAULT_FIRST, MAX_FIRST } from "../../queries/Page.js"
 import { refused } from "../../queries/QueryError.js"
-import { builder } from "../Builder.js"
+import { builder, perItem } from "../Builder.js"
 import { scopeOf } from "../Context.js"
 import { requireAdministrator, run } from "../Errors.js"
-import { Client } from "./Client.js"
+import { TimeRange } from "./AsOf.js"
+import { Client, ClientConnection } from "./Client.js"
 import { afterDescription, firstDescription, pageCost } from "./Connection.js"
-import { Merchant, MerchantConnection } from "./Merchant.js"
+import { ClientStateEnum, IntervalEnum } from "./Enums.js"
+import { EventConnection } from "./Event.js"
+import { Filter } from "./Filter.js"
+import { Merchant, MerchantConnection, pointsIn, rangeDescription } from "./Merchant.js"
+import { Overview } from "./Overview.js"
 import { Projection } from "./Projection.js"
 import { QuarantinePage } from "./Quarantine.js"
 
 const QUARANTINE_FIRST = 20
+/** A page looks through many events. */
+const EVENTS_COST = 200
+/** It reads all 256 partitions. */
+const OVERVIEW_COST = 256
 
 builder.queryType({
   description: "What can be asked. What belongs to another merchant looks like what does not exist.",
@@ -56,6 +66,72 @@ builder.queryType({
                 merchant === undefined ? Effect.succeed(undefined) : clients.find(scope, merchant, clientId),
               ),
         )
+      },
+    }),
+    clients: t.field({
+      type: ClientConnection,
+      description:
+        "Clients of all merchants, and of requests that name none, for administrators; by merchant, and within one in an order that says nothing. By state a page may be short, or empty, and still have a next one.",
+      complexity: pageCost,
+      args: {
+        state: t.arg({
+          type: ClientStateEnum,
+          description: "Only those in this state, by the idle time of their merchant.",
+        }),
+        first: t.arg.int({ description: firstDescription }),
+        after: t.arg.string({ description: afterDescription }),
+      },
+      resolve: (_, { state, ...page }, context) => {
+        requireAdministrator(context)
+        return run(context.services.queries.clients.listAll(state, page))
+      },
+    }),
+    events: t.field({
+      type: EventConnection,
+      description:
+        "Events, newest first by their own timestamps; requests, by when they were recorded. A page may be short, or empty, and still have a next one.",
+      complexity: ({ first }) => {
+        const page = perItem(first ?? DEFAULT_FIRST)
+        return { ...page, field: EVENTS_COST }
+      },
+      args: {
+        merchantId: t.arg.id({
+          description:
+            "The merchant; with a merchant's key itself when missing. An administrator who leaves it out gives `clientId`, and sees the client's requests that name no merchant.",
+        }),
+        clientId: t.arg.id({ description: "Only those of this client." }),
+        type: t.arg.string({
+          description:
+            "Only those of this type; every type but `request` when missing. `request` needs `clientId`.",
+        }),
+        range: t.arg({
+          type: TimeRange,
+          required: true,
+          description: "Only those with timestamps in this range, which is not widened.",
+        }),
+        filter: t.arg({ type: Filter, description: "Only those that meet this filter." }),
+        first: t.arg.int({ description: firstDescription }),
+        after: t.arg.string({ description: afterDescription }),
+      },
+      resolve: (_, args, { services, principal }) =>
+        run(services.queries.events.list(scopeOf(principal), args)),
+    }),
+    overview: t.field({
+      type: Overview,
+      description:
+        "All merchants together, for administrators. The range is cut by UTC: `series` widen it to whole buckets of the interval, everything else to whole hours.",
+      complexity: ({ range, interval }) => OVERVIEW_COST + overviewMetrics.length * pointsIn(range, interval),
+      args: {
+        range: t.arg({ type: TimeRange, required: true, description: rangeDescription }),
+        interval: t.arg({
+          type: IntervalEnum,
+          required: true,
+          description: "Length of a bucket of the series.",
+        }),
+      },
+      resolve: (_, { range, interval }, context) => {
+        requireAdministrator(context)
+        return run(context.services.queries.overview(range, interval))
       },
     }),
     projections: t.field({

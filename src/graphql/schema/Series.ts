@@ -8,7 +8,7 @@ export const Point = builder.objectRef<PointData>("Point").implement({
     at: t.expose("at", { type: "DateTime", description: "First instant of the bucket." }),
     value: t.exposeFloat("value", {
       nullable: true,
-      description: "The metric's value; 0 when nothing happened.",
+      description: "The metric's value; 0 when nothing happened, and null where it is 0 ÷ 0.",
     }),
     complete: t.exposeBoolean("complete", {
       description:

@@ -9,7 +9,8 @@ export const MetricValue = builder.objectRef<MetricValueData>("MetricValue").imp
     metric: t.expose("metric", { type: MetricEnum, description: "The metric." }),
     value: t.exposeFloat("value", {
       nullable: true,
-      description: "Counts, or minor units of the currency asked for; null where it is 0 ÷ 0.",
+      description:
+        "Counts, seconds, shares from 0 to 1, or minor units of the currency asked for; null where it is 0 ÷ 0.",
     }),
   }),
 })

@@ -18,10 +18,12 @@ const MAX_UNKNOWN = 20_000
 export class ActiveClients {
   private active = new Map<string, Activity>()
   private readonly unknown = new Map<string, Activity>()
+  private isOrdered = true
   /** Some clients may be missing: scan again. */
   incomplete = false
 
-  constructor(readonly silenceMs: number) {}
+  /** A longer time than before makes clients active that were dropped: scan again. */
+  constructor(public silenceMs: number) {}
 
   note({ event, metadata }: RecordedEvent): void {
     const { clientKey } = event.data
@@ -67,10 +69,11 @@ export class ActiveClients {
       if (now - recordedAt < this.silenceMs) this.active.set(clientKey, { seenAt, recordedAt })
       else if (known !== undefined) this.active.delete(clientKey)
     }
-    this.order()
+    this.isOrdered = false
   }
 
   count(now: number): number {
+    if (!this.isOrdered) this.order()
     for (const [clientKey, { recordedAt }] of this.active) {
       if (now - recordedAt < this.silenceMs) break
       this.active.delete(clientKey)
@@ -91,10 +94,11 @@ export class ActiveClients {
     const known = this.active.get(clientKey)
     if (known !== undefined && known.seenAt >= activity.seenAt) return
     this.put(clientKey, activity)
-    this.order()
+    this.isOrdered = false
   }
 
   private order(): void {
+    this.isOrdered = true
     let last = Number.NEGATIVE_INFINITY
     for (const { recordedAt } of this.active.values()) {
       if (recordedAt < last) {

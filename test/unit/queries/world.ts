@@ -21,7 +21,7 @@ import { apiKeyRef, decodeApiKey } from "../../../src/projections/merchants.js"
 import * as QueriesLayer from "../../../src/queries/Queries.js"
 import { Queries } from "../../../src/queries/Queries.js"
 import * as EmbeddedReadModels from "../../../src/readmodels/embedded/EmbeddedReadModels.js"
-import { ReadModels } from "../../../src/readmodels/ReadModels.js"
+import { ReadModels, type ReadModelsService } from "../../../src/readmodels/ReadModels.js"
 
 export const SECRET = Buffer.from("a secret of the tests")
 export const ADMIN_KEY = "admin-key-of-the-tests"
@@ -39,6 +39,15 @@ export interface Given {
   readonly amount?: number
   readonly currency?: string
   readonly paymentMethod?: string
+  readonly pointsUsed?: number
+  readonly pointsEarned?: number
+  readonly referrer?: string
+  readonly country?: string
+  readonly device?: string
+  readonly browser?: string
+  readonly os?: string
+  readonly grade?: string
+  readonly properties?: Readonly<Record<string, unknown>>
 }
 
 const incoming = ({
@@ -74,7 +83,13 @@ export class World {
     readonly server: Server,
   ) {}
 
-  static async open(options: { readonly idleAfterMs?: number } = {}): Promise<World> {
+  static async open(
+    options: {
+      readonly idleAfterMs?: number
+      /** What the queries read from, made of the real store. */
+      readonly readModels?: (real: ReadModelsService) => ReadModelsService
+    } = {},
+  ): Promise<World> {
     const directory = mkdtempSync(join(tmpdir(), "tidemark-queries-"))
     const scope = await Effect.runPromise(Scope.make())
     const stores = Layer.mergeAll(
@@ -82,7 +97,10 @@ export class World {
       EmbeddedReadModels.layer({ directory: join(directory, "readmodels") }),
       EmbeddedKeyStore.layer({ directory: join(directory, "keys") }),
     )
-    const queries = QueriesLayer.layer({ secret: SECRET, idleAfterMs: options.idleAfterMs ?? 1_800_000 })
+    const { idleAfterMs = 1_800_000, readModels: wrap = (real) => real } = options
+    const queries = QueriesLayer.layer({ secret: SECRET, idleAfterMs }).pipe(
+      Layer.provide(Layer.effect(ReadModels, Effect.map(ReadModels, wrap))),
+    )
     const layer = Layer.merge(
       ActorsSingleProcess.layer({ directory: join(directory, "index") }),
       queries.pipe(Layer.provide(ProcessorsInProcess.layer(projections))),

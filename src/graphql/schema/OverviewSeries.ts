@@ -1,0 +1,15 @@
+import type { OverviewSeries as SeriesData } from "../../queries/OverviewQueries.js"
+import { builder } from "../Builder.js"
+import { MetricEnum } from "./Enums.js"
+import { Point } from "./Series.js"
+
+export const OverviewSeries = builder.objectRef<SeriesData>("OverviewSeries").implement({
+  description: "One metric of all merchants together, over time.",
+  fields: (t) => ({
+    metric: t.expose("metric", { type: MetricEnum, description: "The metric." }),
+    points: t.expose("points", {
+      type: [Point],
+      description: "Every bucket of the range in order, cut by UTC, empty ones too; at most 10,000.",
+    }),
+  }),
+})
