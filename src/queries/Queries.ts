@@ -11,6 +11,7 @@ import { ReadModels } from "../readmodels/ReadModels.js"
 import { batchedReads } from "./BatchedReads.js"
 import { makeCatchUp } from "./CatchUp.js"
 import { type ClientQueries, makeClientQueries } from "./ClientQueries.js"
+import { type EventQueries, makeEventQueries } from "./EventQueries.js"
 import { makeFilteredBuckets } from "./FilteredBuckets.js"
 import { makeFreshness } from "./Freshness.js"
 import { makeLogTail } from "./LogTail.js"
@@ -48,6 +49,7 @@ interface Asked {
 export interface QueriesService {
   readonly merchants: MerchantQueries
   readonly clients: ClientQueries
+  readonly events: EventQueries
   readonly projections: ProjectionQueries
   readonly live: LiveQueries
   readonly totals: (merchant: Merchant, asked: Asked) => Effect.Effect<Totals, QueryError>
@@ -115,6 +117,7 @@ export const makeQueries = (options: QueriesOptions) =>
     const service: QueriesService = {
       merchants,
       clients,
+      events: makeEventQueries({ log, readModels, freshness, zones, profiles, secret }),
       projections: makeProjectionQueries(readModels, tail, board),
       live,
       totals: (merchant, asked) =>

@@ -39,6 +39,8 @@ export interface Given {
   readonly amount?: number
   readonly currency?: string
   readonly paymentMethod?: string
+  readonly country?: string
+  readonly properties?: Readonly<Record<string, unknown>>
 }
 
 const incoming = ({
