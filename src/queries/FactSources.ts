@@ -31,8 +31,9 @@ const EXHAUSTED = Number.NEGATIVE_INFINITY
 const FIRST_DAYS = 4
 const MOST_DAYS = 64
 
-/** Segments read in one go, some milliseconds; then others get their turn. */
-const SLICE = 32
+/** Segments read in one go: few at first, then some milliseconds' worth, and others get their turn. */
+const FIRST_SLICE = 8
+const MOST_SLICE = 32
 
 /** The days of a zone, from the newest. Facts of small days come with them. */
 export class DaysOfZone implements Source {
@@ -75,6 +76,7 @@ export class DaysOfZone implements Source {
 class LargeDay implements Source {
   below: number
   private next: number
+  private slice = FIRST_SLICE
   /** Starts of the hours, and how many of their facts were not read yet. */
   private readonly starts: ReadonlyArray<number>
   private readonly left: Array<number>
@@ -99,9 +101,9 @@ class LargeDay implements Source {
   }
 
   get scan(): Scan {
-    const { ours, day, next } = this
+    const { ours, day, next, slice } = this
     const at = (number: number) => segmentKey(ours.merchantId, day.zone, day.start, number)
-    return { collection: FACTS, from: at(Math.max(0, next - SLICE + 1)), to: at(next + 1), reverse: true }
+    return { collection: FACTS, from: at(Math.max(0, next - slice + 1)), to: at(next + 1), reverse: true }
   }
 
   take(rows: ReadonlyArray<Row>, look: Look): ReadonlyArray<Source> {
@@ -113,7 +115,8 @@ class LargeDay implements Source {
         if (row < known) this.count(at)
       })
     }
-    this.next -= SLICE
+    this.next -= this.slice
+    this.slice = MOST_SLICE
     if (this.next < 0) this.below = EXHAUSTED
     else this.settle()
     return []
