@@ -4,6 +4,7 @@
 Usage: access_log.py FILE. Prints JSON:
   {"lines": n, "unreadable": n, "total": numbers, "days": {"2015-05-17": numbers},
    "hours": {"2015-05-17T10": numbers}, "by": {"TYPE" | "PATH" | "REFERRER": {value: numbers}},
+   "byDay": {"2015-05-17": {"TYPE" | "PATH" | "REFERRER": {value: numbers}}},
    "agents": {part of a user agent: page views whose agent holds it}}
 where numbers are {"EVENTS", "PAGEVIEWS", "VISITORS", "SESSIONS", "BOUNCE_RATE", "SESSION_SECONDS"};
 the last two are null where there is no session.
@@ -117,6 +118,14 @@ def grouped(views, sessions, key):
     return {name: numbers(*part) for name, part in parts.items()}
 
 
+def by_dimension(views, sessions):
+    return {
+        "TYPE": grouped(views, sessions, lambda view: "pageview"),
+        "PATH": grouped(views, sessions, lambda view: view.path),
+        "REFERRER": grouped(views, sessions, lambda view: view.referrer),
+    }
+
+
 def utc(form):
     return lambda view: datetime.datetime.fromtimestamp(view.at, datetime.timezone.utc).strftime(form)
 
@@ -124,16 +133,20 @@ def utc(form):
 def main(path):
     views, lines, unreadable = read(path)
     sessions = sessions_of(views)
+    day = utc("%Y-%m-%d")
     result = {
         "lines": lines,
         "unreadable": unreadable,
         "total": numbers(views, sessions),
-        "days": grouped(views, sessions, utc("%Y-%m-%d")),
+        "days": grouped(views, sessions, day),
         "hours": grouped(views, sessions, utc("%Y-%m-%dT%H")),
-        "by": {
-            "TYPE": grouped(views, sessions, lambda view: "pageview"),
-            "PATH": grouped(views, sessions, lambda view: view.path),
-            "REFERRER": grouped(views, sessions, lambda view: view.referrer),
+        "by": by_dimension(views, sessions),
+        "byDay": {
+            one: by_dimension(
+                [view for view in views if day(view) == one],
+                [run for run in sessions if day(run[0]) == one],
+            )
+            for one in sorted({day(view) for view in views})
         },
         "agents": {part: sum(part in view.agent for view in views) for part in AGENTS},
     }

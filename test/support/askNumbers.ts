@@ -51,7 +51,7 @@ export const askTotals = (oracle: Oracle, range: Range, narrowing: Narrowing = {
   return {
     what: field,
     field,
-    cost: 100,
+    cost: 300,
     expected: () => ({
       range: oracle.range("HOUR", range),
       values: Object.fromEntries(
@@ -89,7 +89,7 @@ export const askSeries = (
   return {
     what: field,
     field,
-    cost: 100 + (4 * (whole.to - whole.from)) / (lengths[interval] || 86_400_000),
+    cost: 300 + (4 * (whole.to - whole.from)) / (lengths[interval] || 86_400_000),
     expected: () => ({
       range: whole,
       points: oracle
@@ -131,7 +131,7 @@ export const askBreakdown = (
   return {
     what: field,
     field,
-    cost: 100 + 4 * MAX_ROWS,
+    cost: 300 + 4 * MAX_ROWS,
     expected: () => ({
       range: oracle.range("HOUR", range),
       ...(rowsText(oracle.breakdown(metric, by, range, narrowing).slice(0, MAX_ROWS)) as object),
@@ -148,7 +148,7 @@ const packed = (questions: ReadonlyArray<Question>): ReadonlyArray<ReadonlyArray
   const packs: Array<Array<Question>> = []
   let cost = Number.POSITIVE_INFINITY
   for (const question of questions) {
-    if (cost + question.cost > 45_000 || (packs.at(-1)?.length ?? 0) >= 40) {
+    if (cost + question.cost > 30_000 || (packs.at(-1)?.length ?? 0) >= 40) {
       packs.push([])
       cost = 0
     }

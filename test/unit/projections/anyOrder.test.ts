@@ -3,7 +3,15 @@ import { join } from "node:path"
 import { Context, Exit, Layer, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import type { Filter } from "../../../src/domain/Filter.js"
-import { bucketDimensions, intervals, metrics } from "../../../src/domain/Metrics.js"
+import {
+  bucketDimensions,
+  type Dimension,
+  type Interval,
+  intervals,
+  type Metric,
+  metrics,
+} from "../../../src/domain/Metrics.js"
+import type { Range } from "../../../src/domain/TimeBuckets.js"
 import { EventLog } from "../../../src/eventlog/EventLog.js"
 import * as EmbeddedKeyStore from "../../../src/keystore/embedded/EmbeddedKeyStore.js"
 import { Processors } from "../../../src/processors/Processors.js"
@@ -12,7 +20,7 @@ import * as QueriesLayer from "../../../src/queries/Queries.js"
 import { Queries, type QueriesService } from "../../../src/queries/Queries.js"
 import { everything } from "../../../src/queries/Scope.js"
 import { ReadModels } from "../../../src/readmodels/ReadModels.js"
-import { rounds } from "../../support/rounds.js"
+import { rounds, soaking } from "../../support/rounds.js"
 import { type Random, seededRandom } from "../../support/Seed.js"
 import { Bench, run, type TestEvent } from "../processors/support.js"
 
@@ -21,6 +29,12 @@ const DAY = 86_400_000
 /** Everything was recorded long after it happened, but what short intervals keep. */
 const recordedFrom = Date.parse("2026-11-21T12:00:00Z")
 const merchantId = "m"
+
+interface Narrowing {
+  readonly currency?: string
+  readonly filter?: Filter
+  readonly property?: string
+}
 
 type Happened = Pick<TestEvent, "type" | "at" | "data">
 
@@ -76,6 +90,8 @@ const visits = (random: Random, count: number, clients: number, from: number, to
 }
 
 const range = { from: recordedFrom - 200 * DAY, to: recordedFrom + DAY }
+const busy = { from: recordedFrom - 3 * DAY, to: recordedFrom - 2 * DAY }
+const kept = { MINUTE: 5 * DAY, TEN_MINUTES: 60 * DAY, HOUR: 200 * DAY, DAY: 0, WEEK: 0, MONTH: 0 }
 const someFilters: ReadonlyArray<Filter> = [
   { all: [{ dimension: "PATH", in: ["/a", "/b"] }] },
   {
@@ -85,39 +101,41 @@ const someFilters: ReadonlyArray<Filter> = [
     ],
   },
 ]
+const oneOfAKind = ["EVENTS", "VISITORS", "SESSIONS", "SESSION_SECONDS", "GROSS_VOLUME"] as const
 
 /** Every number that the read service gives: each metric in each bucket, and by each value. */
 const everyNumber = async (queries: QueriesService): Promise<ReadonlyMap<string, string>> => {
   const merchant = await run(queries.merchants.find(everything, merchantId))
   if (merchant === undefined) throw new Error("no merchant")
   const numbers = new Map<string, string>()
-  const keep = (name: string, value: unknown) => numbers.set(name, JSON.stringify(value))
-  const since = { MINUTE: 6 * DAY, TEN_MINUTES: 60 * DAY, HOUR: 200 * DAY, DAY: 0, WEEK: 0, MONTH: 0 }
-  for (const filter of [undefined, ...someFilters]) {
-    for (const currency of ["USD", "EUR"]) {
-      const name = `${JSON.stringify(filter)} ${currency}`
-      keep(`totals ${name}`, (await run(queries.totals(merchant, { range, currency, filter }))).values)
-      for (const metric of metrics) {
-        for (const interval of intervals) {
-          const from = recordedFrom - (since[interval] || 200 * DAY)
-          const asked = { metric, interval, range: { ...range, from }, currency, filter }
-          const { points } = await run(queries.series(merchant, asked))
-          keep(
-            `${metric} by ${interval} ${name}`,
-            points.map(({ at, value }) => [at, value]),
-          )
-        }
-        for (const by of bucketDimensions) {
-          for (const days of [range, { from: recordedFrom - 3 * DAY, to: recordedFrom - 2 * DAY }]) {
-            const asked = { metric, by, range: days, first: 1_000, currency, filter }
-            keep(
-              `${metric} by ${by} from ${days.from} ${name}`,
-              (await run(queries.breakdown(merchant, asked))).rows,
-            )
-          }
-        }
-      }
-    }
+  const series = async (metric: Metric, interval: Interval, narrowing: Narrowing = {}) => {
+    const from = recordedFrom - (kept[interval] || 200 * DAY)
+    const asked = { metric, interval, range: { from, to: range.to }, ...narrowing }
+    const { points } = await run(queries.series(merchant, asked))
+    const values = points.map(({ at, value }) => [at, value])
+    numbers.set(`${metric} by ${interval} ${JSON.stringify(narrowing)}`, JSON.stringify(values))
+  }
+  const breakdown = async (metric: Metric, by: Dimension, days: Range, narrowing: Narrowing = {}) => {
+    const asked = { metric, by, range: days, first: 1_000, property: null, ...narrowing }
+    const { rows } = await run(queries.breakdown(merchant, asked))
+    const name = `${metric} by ${by} from ${days.from} ${JSON.stringify(narrowing)}`
+    numbers.set(name, JSON.stringify(rows))
+  }
+  for (const metric of metrics) {
+    for (const interval of intervals) await series(metric, interval)
+    for (const by of bucketDimensions) await breakdown(metric, by, range)
+    await series(metric, "HOUR", { currency: "EUR" })
+    await breakdown(metric, "TYPE", range, { currency: "EUR" })
+  }
+  for (const by of bucketDimensions) {
+    for (const metric of oneOfAKind) await breakdown(metric, by, busy)
+  }
+  for (const filter of someFilters) {
+    const { values } = await run(queries.totals(merchant, { range, filter }))
+    numbers.set(`totals ${JSON.stringify(filter)}`, JSON.stringify(values))
+    for (const metric of metrics) await series(metric, "DAY", { filter })
+    for (const metric of oneOfAKind) await breakdown(metric, "PATH", range, { filter })
+    await breakdown("SESSIONS", "PROPERTY", range, { filter, property: "sku" })
   }
   return numbers
 }
@@ -174,7 +192,8 @@ const folded = async (random: Random, timezone: string, events: ReadonlyArray<Ha
 const expectSame = async (timezone: string, random: Random, events: ReadonlyArray<Happened>) => {
   const first = await folded(random, timezone, events)
   const byTime = [...events].sort((a, b) => a.at - b.at)
-  const orders: Array<ReadonlyArray<Happened>> = [byTime, [...byTime].reverse()]
+  const orders: Array<ReadonlyArray<Happened>> = soaking ? [byTime] : []
+  orders.push([...byTime].reverse())
   for (let more = rounds(1, 10); more > 0; more--) orders.push(shuffled(random, events))
   for (const order of orders) {
     const other = await folded(random, timezone, order)
@@ -184,7 +203,8 @@ const expectSame = async (timezone: string, random: Random, events: ReadonlyArra
     )
     expect(digestOf(other)).toBe(digestOf(first))
   }
-  return first
+  const months = JSON.parse(first.get("EVENTS by MONTH {}") ?? "[]") as ReadonlyArray<[number, number]>
+  expect(months.reduce((sum, [, value]) => sum + value, 0)).toBe(events.length)
 }
 
 describe("the same events in any order and any batching give the same numbers", () => {
@@ -195,8 +215,7 @@ describe("the same events in any order and any batching give the same numbers", 
       ...visits(random, 120, 6, recordedFrom - 190 * DAY, recordedFrom - 100 * DAY),
       ...visits(random, 150, 6, recordedFrom - 6 * DAY, recordedFrom),
     ]
-    const numbers = await expectSame("Asia/Kolkata", random, events)
-    expect(numbers.size).toBeGreaterThan(2_000)
+    await expectSame("Asia/Kolkata", random, events)
   })
 
   it("on busy days beside quiet ones", async () => {
