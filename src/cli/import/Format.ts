@@ -11,6 +11,8 @@ export interface OutgoingEvent {
 export type Converted = {
   /** The record's fields, when it has any. */
   readonly fields?: ReadonlyArray<string>
+  /** It is no record but says what the others hold. */
+  readonly header?: boolean
 } & (
   | { readonly events: ReadonlyArray<OutgoingEvent>; readonly notes?: ReadonlyArray<string> }
   | { readonly problem: string }

@@ -81,9 +81,10 @@ export class Importer {
   private convert(piece: Piece): void {
     const { format, onReport } = this.run
     const converted = format.convert(piece)
-    const { fields } = converted
+    const { fields, header } = converted
     const origin = { offset: piece.offset, line: piece.line, ...(fields === undefined ? {} : { fields }) }
     this.round.records += 1
+    if (header === true) return
     this.read = { ...this.read, records: this.read.records + 1 }
     if ("problem" in converted) {
       this.read = { ...this.read, unreadable: this.read.unreadable + 1 }

@@ -125,7 +125,7 @@ export const csvFormat = (options: CsvOptions, header?: ReadonlyArray<string>): 
       if (names === undefined) {
         places = placesOf(rules, row)
         names = row
-        return { events: [] }
+        return { events: [], header: true }
       }
       if (row.length !== names.length) {
         return { problem: `it has ${row.length} fields where the header has ${names.length}`, fields: row }

@@ -44,6 +44,7 @@ export const dryRun = async (job: ImportJob): Promise<void> => {
   }
   const look = (piece: Piece): void => {
     const converted = format.convert(piece)
+    if (converted.header === true) return
     records += 1
     if ("problem" in converted) {
       report(piece, converted.problem)
