@@ -66,7 +66,7 @@ const withoutCr = (bytes: Buffer, from: number, to: number): Buffer =>
  * reported, and reading goes on at the next line: one stray quote costs one line, not the rest of the file.
  */
 export class Splitter {
-  private held: Buffer = Buffer.alloc(0)
+  private rest: Buffer = Buffer.alloc(0)
   /** Dropping the rest of a line that was too long. */
   private dropping = false
   /** Where the next record begins. */
@@ -79,8 +79,13 @@ export class Splitter {
     this.place = from
   }
 
+  /** Bytes that wait for the end of their record. */
+  get held(): number {
+    return this.rest.length
+  }
+
   push(chunk: Buffer): Pieces {
-    this.held = this.held.length === 0 ? chunk : Buffer.concat([this.held, chunk])
+    this.rest = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk])
     return this.cut(false)
   }
 
@@ -91,7 +96,7 @@ export class Splitter {
 
   private cut(last: boolean): Pieces {
     const pieces: Piece[] = []
-    while (this.held.length > 0) {
+    while (this.rest.length > 0) {
       if (this.dropping && !this.drop()) break
       const piece = this.next(last)
       if (piece === undefined) break
@@ -102,7 +107,7 @@ export class Splitter {
 
   /** Takes the first record off; undefined when more bytes are needed. */
   private next(last: boolean): Piece | undefined {
-    const { held, place } = this
+    const { rest: held, place } = this
     let end = held.length === 0 ? -1 : this.findEnd(held, 0)
     if (end < 0 && last && this.findEnd(Buffer.concat([held, lineBreak]), 0) === held.length)
       end = held.length
@@ -116,7 +121,7 @@ export class Splitter {
     if (line >= 0) this.advance(line)
     else {
       this.place = { offset: place.offset + held.length, line: place.line }
-      this.held = held.subarray(held.length)
+      this.rest = held.subarray(held.length)
       this.dropping = !last
     }
     return { ...place, bytes: held.subarray(0, 0), fault }
@@ -124,22 +129,22 @@ export class Splitter {
 
   /** Whether the end of the line that is dropped has come. */
   private drop(): boolean {
-    const end = this.held.indexOf(LF)
+    const end = this.rest.indexOf(LF)
     if (end >= 0) {
       this.advance(end)
       this.dropping = false
       return true
     }
-    this.place = { offset: this.place.offset + this.held.length, line: this.place.line }
-    this.held = this.held.subarray(this.held.length)
+    this.place = { offset: this.place.offset + this.rest.length, line: this.place.line }
+    this.rest = this.rest.subarray(this.rest.length)
     return false
   }
 
   /** Goes on after the line break at `end`, or at the end of all. */
   private advance(end: number): void {
-    const { held, place } = this
+    const { rest: held, place } = this
     const next = Math.min(held.length, end + 1)
     this.place = { offset: place.offset + next, line: place.line + linesIn(held, 0, end) + 1 }
-    this.held = held.subarray(next)
+    this.rest = held.subarray(next)
   }
 }
