@@ -1,7 +1,6 @@
-import { existsSync, readFileSync } from "node:fs"
-import { join } from "node:path"
 import { SingleBar } from "cli-progress"
 import { Command, InvalidArgumentError } from "commander"
+import { adminKey } from "./adminKey.js"
 import { defaultGeneratorOptions, Generator } from "./loadgen/Generator.js"
 import { HttpLoad, type LoadResult } from "./loadgen/HttpLoad.js"
 
@@ -66,14 +65,6 @@ const prefix = (text: string): string => {
   return text
 }
 
-/** The key that `tidemark serve` keeps in its data directory, when this is the same machine. */
-const keptKey = (): string | undefined => {
-  const given = process.env.TIDEMARK_ADMIN_KEY
-  if (given !== undefined && given !== "") return given
-  const file = join(process.env.TIDEMARK_DATA_DIR ?? "./data", "admin.key")
-  return existsSync(file) ? readFileSync(file, "utf8").trim() : undefined
-}
-
 const ms = (value: number): string => `${value.toFixed(value < 10 ? 2 : 1)} ms`
 
 const report = (result: LoadResult, seed: number): string => {
@@ -121,10 +112,7 @@ const showProgress = (load: HttpLoad, options: Options): (() => void) => {
 }
 
 const run = async (options: Options): Promise<void> => {
-  const key = options.key ?? keptKey()
-  if (key === undefined) {
-    throw new Error("no key: give --key, set TIDEMARK_ADMIN_KEY, or run where the data directory is")
-  }
+  const key = adminKey(options.key)
   const generator = new Generator({
     seed: options.seed,
     merchants: options.merchants,

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs"
 import { Command } from "commander"
+import { importCommand } from "./importCommand.js"
 import { loadgenCommand } from "./loadgenCommand.js"
 import { serveCommand } from "./serveCommand.js"
 import { verifyCommand } from "./verifyCommand.js"
@@ -13,6 +14,7 @@ await new Command("tidemark")
   .version(version)
   .showHelpAfterError()
   .addCommand(serveCommand())
+  .addCommand(importCommand())
   .addCommand(loadgenCommand())
   .addCommand(verifyCommand())
   .parseAsync()

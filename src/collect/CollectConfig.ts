@@ -1,3 +1,4 @@
+import type { CountryOf } from "./CountryLookup.js"
 import type { SaltPeriod } from "./Identity.js"
 
 export interface CollectConfig {
@@ -15,6 +16,8 @@ export interface CollectConfig {
   /** How far ahead of this server's clock an event may be, ms. */
   readonly aheadMs: number
   readonly salt: SaltPeriod
+  /** For events that have an address and name no country; without it, none is looked up. */
+  readonly countryOf?: CountryOf | undefined
 }
 
 export const defaultCollectConfig: Omit<CollectConfig, "secret"> = {

@@ -133,6 +133,7 @@ export class Exchange implements BodySink {
       identity,
       now: this.now,
       ahead: config.aheadMs,
+      countryOf: config.countryOf,
       merchantId: this.principal._tag === "Merchant" ? this.principal.merchantId : undefined,
       idempotencyKey: headers["idempotency-key"] as string | undefined,
       randomId,

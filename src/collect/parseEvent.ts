@@ -3,6 +3,7 @@ import type { ClientProfile, Incoming } from "../actors/Recorder.js"
 import type { EventData } from "../domain/Event.js"
 import { SYSTEM } from "../domain/Partition.js"
 import { truncateAddress } from "./Address.js"
+import type { CountryOf } from "./CountryLookup.js"
 import { parseCustomer, parseLabel } from "./Customer.js"
 import type { Identity } from "./Identity.js"
 import { parseLocation, referrerHost } from "./Location.js"
@@ -25,6 +26,8 @@ export interface ParseContext {
   /** The `Idempotency-Key` header. */
   readonly idempotencyKey: string | undefined
   readonly randomId: () => string
+  /** The country of an address, for events that name none. */
+  readonly countryOf?: CountryOf | undefined
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
@@ -194,6 +197,7 @@ const addVisitor = (
   type: string,
   at: number,
   profile: ClientProfile | undefined,
+  countryOf: CountryOf | undefined,
   data: Mutable<EventData>,
 ): Rejection | undefined => {
   const customer = parseCustomer(sent.user, at)
@@ -201,11 +205,17 @@ const addVisitor = (
   if (type === "request") {
     // A request's record is kept small: its client's user agent is in the profile.
     if (profile?.ip !== undefined) data.address = truncateAddress(profile.ip)
-  } else if (profile?.userAgent !== undefined) {
-    const agent = agentOf(profile.userAgent)
-    if (agent.browser !== undefined) data.browser = agent.browser
-    if (agent.os !== undefined) data.os = agent.os
-    if (agent.device !== undefined) data.device = agent.device
+  } else {
+    if (profile?.userAgent !== undefined) {
+      const agent = agentOf(profile.userAgent)
+      if (agent.browser !== undefined) data.browser = agent.browser
+      if (agent.os !== undefined) data.os = agent.os
+      if (agent.device !== undefined) data.device = agent.device
+    }
+    if (profile?.ip !== undefined && customer?.country === undefined) {
+      const country = countryOf?.(profile.ip)
+      if (country !== undefined) data.country = country
+    }
   }
   if (customer !== undefined) Object.assign(data, customer)
   return undefined
@@ -262,7 +272,9 @@ export const parseEvent = (value: unknown, index: number, context: ParseContext)
   const data: Mutable<EventData> = { id, merchantId }
   if (profile !== undefined) data.clientKey = context.identity.clientKey(merchantId, profile.clientId)
   const fault =
-    addMoney(sent, type, data) ?? addPlace(sent, data) ?? addVisitor(sent, type, at, profile, data)
+    addMoney(sent, type, data) ??
+    addPlace(sent, data) ??
+    addVisitor(sent, type, at, profile, context.countryOf, data)
   if (fault !== undefined) return fault
   const properties = parseProperties(sent as Record<string, unknown>)
   if (properties instanceof Rejection) return properties

@@ -20,6 +20,7 @@ import * as EngineQueries from "../queries/Queries.js"
 import { Queries } from "../queries/Queries.js"
 import * as EmbeddedReadModels from "../readmodels/embedded/EmbeddedReadModels.js"
 import { ReadModels } from "../readmodels/ReadModels.js"
+import { loadCountryFile } from "./CountryFile.js"
 import { dataDirectory } from "./DataDirectory.js"
 import { figures } from "./Figures.js"
 import { Gate } from "./Gate.js"
@@ -95,6 +96,7 @@ export const serve = (settings: RuntimeSettings) =>
     const onFault = (cause: unknown): void => {
       Runtime.runFork(runtime)(Effect.logError("a request met an error in Tidemark itself", Cause.die(cause)))
     }
+    const countryOf = yield* loadCountryFile(settings.countryFile)
     const secrets = yield* loadSecrets(settings)
     const secret = Buffer.from(Redacted.value(secrets.secret), "utf8")
     const death = yield* Deferred.make<never, PartDied>()
@@ -128,7 +130,7 @@ export const serve = (settings: RuntimeSettings) =>
       recorder,
       access,
       quarantine,
-      config: collectConfig(secret),
+      config: collectConfig(secret, { countryOf }),
       onFault,
     })
     const graphql = makeGraphqlServer(

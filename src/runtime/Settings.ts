@@ -12,6 +12,8 @@ export interface RuntimeSettings {
   /** An actor that nobody used for this long leaves the memory. */
   readonly passivateAfter: Duration.Duration
   readonly logSlowdownMs: number
+  /** A country database in MaxMind DB format. */
+  readonly countryFile: Option.Option<string>
 }
 
 const oneOf = (name: string, built: ReadonlyArray<string>, later: string) =>
@@ -69,6 +71,7 @@ export const runtimeSettings: Effect.Effect<RuntimeSettings, ConfigError.ConfigE
         Config.map((value) => value !== "production"),
       ),
       logSlowdownMs: yield* slowdown,
+      countryFile: yield* Config.option(Config.nonEmptyString("TIDEMARK_COUNTRY_FILE")),
     }
   },
 )

@@ -1,0 +1,85 @@
+import { createHash } from "node:crypto"
+import { isIP } from "node:net"
+import { parseLocation, referrerHost } from "../../collect/Location.js"
+import { cut } from "../../collect/Text.js"
+import { type AccessLine, parseAccessLine } from "./AccessLog.js"
+import { type Converted, type Format, faults, type OutgoingEvent } from "./Format.js"
+import { endOfLine, type Piece } from "./Records.js"
+import { isStaticFile } from "./staticFiles.js"
+
+export interface AccessLogOptions {
+  readonly merchantId: string
+  /** Put before the offset in events' ids. */
+  readonly source: string
+}
+
+/** Longest `userAgent` that collection takes. The client id is made of the whole. */
+const MAX_AGENT = 2_048
+
+const notes = {
+  notHttp: "requests that are not HTTP, kept without method and path",
+  noPath: "requests for something without a path, or with one that can't be taken, kept without it",
+  noUrl: "referrers that are no URL, left out",
+  noAddress: "clients written as a name, kept without address",
+  blank: "blank lines",
+}
+
+/**
+ * The client id of a visitor in a log: 132 bits of the SHA-256 of address, NUL and user agent. The same in
+ * every log of every run, so that a person's requests and page views meet.
+ */
+export const logClientId = (host: string, agent: Uint8Array): string =>
+  `log-${createHash("sha256").update(host).update("\0").update(agent).digest("base64url").slice(0, 22)}`
+
+const isPage = ({ method, status }: AccessLine, path: string): boolean =>
+  method === "GET" && ((status >= 200 && status < 300) || status === 304) && !isStaticFile(path)
+
+const eventsOf = (line: AccessLine, offset: number, options: AccessLogOptions): Converted => {
+  const { merchantId, source } = options
+  const counted: string[] = []
+  const path = line.target === undefined ? undefined : parseLocation(line.target)?.path
+  const isAddress = isIP(line.host) !== 0
+  if (line.method === undefined) counted.push(notes.notHttp)
+  else if (path === undefined) counted.push(notes.noPath)
+  if (!isAddress && line.host !== "-") counted.push(notes.noAddress)
+  const visitor = {
+    merchantId,
+    clientId: logClientId(line.host, line.agentBytes),
+    timestamp: line.at,
+    ...(path === undefined ? {} : { url: line.target }),
+    ...(isAddress ? { ip: line.host } : {}),
+    ...(line.agent === undefined ? {} : { userAgent: cut(line.agent, MAX_AGENT) }),
+  }
+  const method = line.method === undefined ? {} : { method: line.method }
+  const events: OutgoingEvent[] = [
+    {
+      merchantId,
+      json: JSON.stringify({ id: `${source}:${offset}:request`, type: "request", ...visitor, ...method }),
+    },
+  ]
+  if (line.referrer !== undefined && referrerHost(line.referrer) === undefined) counted.push(notes.noUrl)
+  if (path !== undefined && isPage(line, path)) {
+    const comesFrom =
+      line.referrer === undefined || referrerHost(line.referrer) === undefined
+        ? {}
+        : { referrer: line.referrer }
+    events.push({
+      merchantId,
+      json: JSON.stringify({ id: `${source}:${offset}`, type: "pageview", ...visitor, ...comesFrom }),
+    })
+  }
+  return { events, notes: counted }
+}
+
+/** Access logs in common and combined log format: a request for every line, a page view for every page. */
+export const accessLogFormat = (options: AccessLogOptions): Format => ({
+  unit: "line",
+  findEnd: endOfLine,
+  convert: ({ offset, bytes, fault }: Piece): Converted => {
+    if (fault !== undefined) return { problem: faults[fault] }
+    if (bytes.length === 0) return { events: [], notes: [notes.blank] }
+    const line = parseAccessLine(bytes)
+    return typeof line === "string" ? { problem: line } : eventsOf(line, offset, options)
+  },
+  memory: () => undefined,
+})
