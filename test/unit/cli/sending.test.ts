@@ -255,6 +255,9 @@ describe("an import", () => {
       ...{ onCheckpoint: () => {}, onReport: () => {} },
     })
     await expect(importer.start()).rejects.toThrow(ServerRefused)
-    expect(importer.checkpoint).toMatchObject({ counts: { sent: 2_500, accepted: 2_500 }, place: { line: 1_251 } })
+    expect(importer.checkpoint).toMatchObject({
+      counts: { sent: 2_500, accepted: 2_500 },
+      place: { line: 1_251 },
+    })
   })
 })
