@@ -146,7 +146,7 @@ describe("business events", () => {
   it("show a client whose key was destroyed as erased", async () => {
     await send({ id: "e-1", merchantId: "erasing", at: range.from, clientId: "gone" })
     const keys = world.get(KeyStore)
-    await run(keys.forget([clientKey(SECRET, "erasing", "gone")]))
+    await run(keys.forget(clientKey(SECRET, "erasing", "gone")))
     const { edges } = await list({ merchantId: "erasing" })
     expect(edges.map(({ node }) => node.clientId)).toEqual(["(erased)"])
   })
