@@ -46,10 +46,14 @@ export const factOf = ({ event, metadata, position, revision }: RecordedEvent): 
   properties: propertiesOf(event.data),
 })
 
-/** `day` is the start of the bucket's day, epoch ms. */
-export const newSegment = (day: number): Segment => ({
+/**
+ * `day` is the start of the bucket's day, epoch ms; `previous` is the day's segment before, if there is one.
+ * With it who reads from the last segment back knows when all that is left happened before some time.
+ */
+export const newSegment = (day: number, previous?: Segment): Segment => ({
   n: 0,
   d: day,
+  ...(previous === undefined ? {} : { l: new Columns(previous).latest - day }),
   b: "0",
   s: [],
   c: Object.keys(own).map(() => 0),

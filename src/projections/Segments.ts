@@ -34,6 +34,8 @@ export interface Segment {
   n: number
   /** The instant that the first differences of time count from, epoch ms. */
   readonly d: number
+  /** The latest time of the facts in the segments before this one, as a difference to `d`. */
+  readonly l?: number
   /** Position of the first fact. */
   b: string
   readonly s: Array<string>
@@ -95,6 +97,17 @@ export class Columns {
     this.size = segment.n
     this.texts = segment.s
     this.ats = sums(segment.c[own.at], segment.n, segment.d)
+  }
+
+  /** The latest time of the facts in the segments before this one, epoch ms; undefined in a first one. */
+  get latestBefore(): number | undefined {
+    const { l, d } = this.segment
+    return l === undefined ? undefined : d + l
+  }
+
+  /** The latest time up to the end of this segment. */
+  get latest(): number {
+    return this.ats.reduce((a, b) => Math.max(a, b), this.latestBefore ?? Number.NEGATIVE_INFINITY)
   }
 
   at(row: number): number {

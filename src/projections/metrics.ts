@@ -128,10 +128,9 @@ export const makeMetrics = ({ maxValues, few = FEW }: MetricsOptions): Projectio
     }
     if (doc.f !== undefined) enlarge(docs, merchantId, zone, at.day, now)
     const number = Math.floor((doc.n - 1) / SEGMENT)
-    appendFact(
-      docs.edit(FACTS, segmentKey(merchantId, zone, at.day, number), () => newSegment(at.day)),
-      fact,
-    )
+    const place = (one: number) => segmentKey(merchantId, zone, at.day, one)
+    const added = () => newSegment(at.day, docs.get<Segment>(FACTS, place(number - 1)))
+    appendFact(docs.edit(FACTS, place(number), added), fact)
     return large(docs, merchantId, zone, at.day, true)
   }
 

@@ -32,7 +32,7 @@ const FIRST_DAYS = 4
 const MOST_DAYS = 64
 
 /** Segments read in one go: few at first, then some milliseconds' worth, and others get their turn. */
-const FIRST_SLICE = 8
+const FIRST_SLICE = 2
 const MOST_SLICE = 32
 
 /** The days of a zone, from the newest. Facts of small days come with them. */
@@ -70,8 +70,9 @@ export class DaysOfZone implements Source {
 }
 
 /**
- * The facts of a day with many, from the last recorded. They are not in order of time; but the day knows
- * how many it has in each hour, so an hour is done when so many were read.
+ * The facts of a day with many, from the last recorded. They are not in order of time; but a segment knows
+ * the latest time of those before it, and the day how many it has in each hour, so that an hour is done
+ * when so many were read.
  */
 class LargeDay implements Source {
   below: number
@@ -111,12 +112,14 @@ class LargeDay implements Source {
       const number = Number.parseInt(key.slice(key.lastIndexOf("\u0001") + 1), 36)
       // Facts that came after the day was read are not among those that its hours count.
       const known = this.day.facts - number * SEGMENT
-      look(new Columns(doc as Segment), (row, at) => {
+      const columns = new Columns(doc as Segment)
+      look(columns, (row, at) => {
         if (row < known) this.count(at)
       })
+      this.below = Math.min(this.below, (columns.latestBefore ?? Number.POSITIVE_INFINITY) + 1)
     }
     this.next -= this.slice
-    this.slice = MOST_SLICE
+    this.slice = Math.min(this.slice * 4, MOST_SLICE)
     if (this.next < 0) this.below = EXHAUSTED
     else this.settle()
     return []

@@ -141,7 +141,7 @@ export const makeNewestFacts = (
         if (newest.looked >= MOST_LOOKED_THROUGH) {
           return yield* refused(
             "TOO_COSTLY",
-            `more than ${MOST_LOOKED_THROUGH} events of one day were recorded in no order of time, and would all have to be looked through: end the range before that day`,
+            `more than ${MOST_LOOKED_THROUGH} events of one day would have to be looked through to go on, as they were not recorded in order of time: end the range before that day`,
             { limit: MOST_LOOKED_THROUGH },
           )
         }

@@ -150,6 +150,18 @@ describe("a segment of facts", () => {
     expect(bytes).toBeLessThanOrEqual(110)
   })
 
+  it("knows the latest time of the segments before it", () => {
+    const at = (hours: number) => factOf(recorded({}, { at: DAY + hours * 3_600_000 }))
+    const latest: Array<number | undefined> = []
+    let segment = newSegment(DAY)
+    for (const hours of [[1, 5, 2], [3], [7], [0]]) {
+      for (const one of hours) appendFact(segment, at(one))
+      latest.push(new Columns(segment).latestBefore)
+      segment = newSegment(DAY, stored(segment))
+    }
+    expect(latest).toEqual([undefined, ...[5, 5, 7].map((hours) => DAY + hours * 3_600_000)])
+  })
+
   it("lies under keys in order of day and number", () => {
     const keys = [
       segmentKey("m-1", "UTC", DAY, 0),
