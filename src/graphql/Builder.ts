@@ -6,7 +6,7 @@ import { shownError } from "./Errors.js"
 
 /**
  * What one operation may cost, counted in fields: a list counts its fields once for each item that it may
- * have. A series of 10,000 points fits; a page of merchants with long series does not.
+ * have. A series of 11,000 points fits; a page of merchants with long series does not.
  */
 export const MAX_COMPLEXITY = 50_000
 

@@ -36,7 +36,7 @@ export const pointsIn = (range: Range, interval: Interval): number => {
 }
 
 /** Each point costs its three fields, and finding it. */
-const POINT_COST = 4
+export const POINT_COST = 4
 const READ_COST = 10
 /** Of a question that reads the events themselves: as many of one operation as may hold up others for a while. */
 const FACTS_COST = 1_000

@@ -1,4 +1,5 @@
 import type { Point as PointData, Series as SeriesData } from "../../queries/MetricQueries.js"
+import { MAX_POINTS } from "../../queries/TimeRange.js"
 import { builder } from "../Builder.js"
 import { AsOf, EffectiveRange } from "./AsOf.js"
 
@@ -22,7 +23,7 @@ export const Series = builder.objectRef<SeriesData>("Series").implement({
   fields: (t) => ({
     points: t.expose("points", {
       type: [Point],
-      description: "Every bucket of the range in order, empty ones too; at most 10,000.",
+      description: `Every bucket of the range in order, empty ones too; at most ${MAX_POINTS}.`,
     }),
     range: t.expose("range", { type: EffectiveRange, description: "The range, widened to whole buckets." }),
     asOf: t.expose("asOf", { type: AsOf, description: "How fresh the answer is." }),
