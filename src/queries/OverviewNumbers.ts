@@ -35,8 +35,9 @@ export interface OverviewNumbers {
   readonly caughtUpTo: number
 }
 
-/** Partitions read at once: what one group reads is in memory together, and others get a turn after it. */
-const GROUP = 16
+/** Read at once: what one group reads is in memory together, and others get a turn only after it. */
+const GROUP_DOCUMENTS = 4_000
+const GROUP_PARTITIONS = 16
 /** Documents that one overview may read. */
 export const MAX_OVERVIEW_DOCUMENTS = 1_000_000
 
@@ -110,10 +111,16 @@ export const readOverview = (
         adding.activeMerchants += sumOf(merchants.parts.flat()).visitors?.size ?? 0
       })
 
-    for (let from = 0; from < PARTITIONS; from += GROUP) {
-      if (from > 0) yield* Effect.sleep(0)
-      const group = Array.from({ length: Math.min(GROUP, PARTITIONS - from) }, (_, index) => from + index)
+    let read = 0
+    while (read < PARTITIONS) {
+      const each = Math.max(1, adding.documents / Math.max(1, read))
+      const most = Math.min(GROUP_PARTITIONS, PARTITIONS - read)
+      // Not before one partition has shown how much it has.
+      const size = read === 0 ? 1 : Math.max(1, Math.min(most, Math.floor(GROUP_DOCUMENTS / each)))
+      const group = Array.from({ length: size }, (_, index) => read + index)
       yield* Effect.forEach(group, readPartition, { concurrency: "unbounded", discard: true })
+      read += size
+      yield* Effect.sleep(0)
       if (adding.documents > MAX_OVERVIEW_DOCUMENTS) {
         return yield* refused(
           "TOO_COSTLY",

@@ -109,13 +109,14 @@ export const makeOverviewQueries = (deps: OverviewDeps): Effect.Effect<OverviewQ
       return countOfMerchants(answer.rows[0] ?? [])
     })
 
-    const numbersOf = (asked: Range, interval: Interval, plan: SeriesPlan) =>
+    const numbersSince = (since: number, asked: Range, interval: Interval, plan: SeriesPlan) =>
       Effect.gen(function* () {
         const { position } = board.of((yield* freshness.serving(METRICS)).id) ?? {}
         const name = `${interval} ${asked.from} ${asked.to}`
         const known = remembered.get(name)
-        if (known !== undefined && known.position === position && now() - known.at < BELIEVED_MS) {
-          return known.numbers
+        if (known !== undefined) {
+          const isCurrent = known.position === position && now() - known.at < BELIEVED_MS
+          if (isCurrent || known.at > since) return known.numbers
         }
         const at = now()
         const numbers = yield* readOverview(buckets, interval, plan, yield* cover("UTC", asked))
@@ -129,7 +130,7 @@ export const makeOverviewQueries = (deps: OverviewDeps): Effect.Effect<OverviewQ
     return (asked, interval) =>
       Effect.gen(function* () {
         const plan = yield* planSeries("UTC", interval, asked)
-        const numbers = yield* numbersOf(asked, interval, plan)
+        const numbers = yield* numbersSince(now(), asked, interval, plan)
         const lagMs = yield* tail.lagMs(numbers.asOf.position)
         return {
           merchants: yield* merchantCount,
