@@ -10,6 +10,7 @@ import { Rejects } from "./import/Rejects.js"
 import { type ImportJob, type ImportOptions, runImport } from "./import/runImport.js"
 import { meaningOf } from "./import/State.js"
 import { staticExtensions } from "./import/staticFiles.js"
+import { guarded, seconds } from "./options.js"
 
 interface Given extends ImportOptions {
   readonly dryRun: boolean
@@ -28,9 +29,6 @@ interface CsvGiven extends Given {
   readonly rejects?: string
 }
 
-/** It could not be finished: what was done so far is kept. */
-const FAILED = 2
-
 const merchantId = (text: string): string => {
   if (!/^[A-Za-z0-9.-][A-Za-z0-9_.-]{0,63}$/.test(text)) {
     throw new InvalidArgumentError(
@@ -38,12 +36,6 @@ const merchantId = (text: string): string => {
     )
   }
   return text
-}
-
-const seconds = (text: string): number => {
-  const value = Number(text)
-  if (!(value >= 0) || !Number.isFinite(value)) throw new InvalidArgumentError("It must be 0 or more.")
-  return value
 }
 
 const delimiter = (text: string): string => {
@@ -79,20 +71,6 @@ Taxi fares, by company:
     --map timestamp=trip_start_timestamp:seconds --map amount=fare:major --set currency=USD \\
     --map paymentMethod=payment_type
 ${exitCodes}`
-
-/** Says what went wrong in one line; what was not foreseen keeps its stack. */
-const guarded =
-  <A extends ReadonlyArray<unknown>>(action: (...args: A) => Promise<void>) =>
-  async (...args: A): Promise<void> => {
-    try {
-      await action(...args)
-    } catch (cause) {
-      console.error(
-        cause instanceof TypeError ? cause : cause instanceof Error ? cause.message : String(cause),
-      )
-      process.exitCode = FAILED
-    }
-  }
 
 const withImportOptions = (command: Command): Command =>
   command

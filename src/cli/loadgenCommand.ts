@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from "commander"
 import { adminKey } from "./adminKey.js"
 import { defaultGeneratorOptions, Generator } from "./loadgen/Generator.js"
 import { HttpLoad, type LoadResult } from "./loadgen/HttpLoad.js"
+import { positive, whole } from "./options.js"
 
 interface Options {
   readonly url: string
@@ -21,22 +22,6 @@ interface Options {
   readonly seed: number
   readonly retries: number
   readonly json: boolean
-}
-
-const whole =
-  (least: number, most: number) =>
-  (text: string): number => {
-    const value = Number(text)
-    if (!Number.isInteger(value) || value < least || value > most) {
-      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`)
-    }
-    return value
-  }
-
-const positive = (text: string): number => {
-  const value = Number(text)
-  if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError("It must be more than 0.")
-  return value
 }
 
 const rate = (text: string): number | "max" => (text === "max" ? "max" : positive(text))

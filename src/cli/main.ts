@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs"
 import { Command } from "commander"
+import { demoCommand } from "./demoCommand.js"
 import { importCommand } from "./importCommand.js"
 import { loadgenCommand } from "./loadgenCommand.js"
 import { serveCommand } from "./serveCommand.js"
@@ -14,6 +15,7 @@ await new Command("tidemark")
   .version(version)
   .showHelpAfterError()
   .addCommand(serveCommand())
+  .addCommand(demoCommand())
   .addCommand(importCommand())
   .addCommand(loadgenCommand())
   .addCommand(verifyCommand())
