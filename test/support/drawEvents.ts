@@ -52,11 +52,24 @@ export const lastClockChange = (zone: string, now: number): number => {
   return last
 }
 
-const types = ["pageview", "pageview", "pageview", "payment", "payment", "refund", "request", "add.to_cart"]
+const types = [
+  "pageview",
+  "pageview",
+  "pageview",
+  "payment",
+  "payment",
+  "refund",
+  "request",
+  "add.to_cart",
+  "__proto__",
+]
 /** Either side of the gap that parts two sessions. */
 const gaps = [0, 1_000, 2 * MINUTE, 30 * MINUTE - 1, 30 * MINUTE, 30 * MINUTE + 1]
 const paths = ["/", "/a", "/b?utm_source=x&q=1", "https://shop.example/ü/c#d", "/\u{1F30A}", "/\uffee", "/Z"]
 const referrers = ["https://search.example/?q=1", "http://News.example:8080/x", "https://a.b.example"]
+
+/** Names and values that code may take for something else. */
+const odd = ["__proto__", "constructor", "(none)", "(other)", "a\u001fb", "\"'\\", " ", "0"]
 
 const maybe = <A>(random: Random, oneIn: number, make: () => A): A | undefined =>
   random.integer(oneIn) === 0 ? make() : undefined
@@ -76,7 +89,7 @@ const drawEvent = (
   const type = drawn === "request" && clientId === undefined ? "pageview" : drawn
   const paid = type === "payment" || type === "refund"
   const user = compact({
-    grade: maybe(random, 3, () => random.pick(["gold", "silver"])),
+    grade: maybe(random, 3, () => random.pick(["gold", "silver", "constructor", "(none)"])),
     gender: maybe(random, 3, () => random.pick(["f", "m", "x"])),
     birthYear: maybe(random, 2, () => 1930 + random.integer(90)),
     country: maybe(random, 2, () => random.pick(["JP", "de", "US"])),
@@ -84,6 +97,7 @@ const drawEvent = (
   })
   const properties = compact({
     sku: maybe(random, 2, () => `S-${random.integer(5)}`),
+    [random.pick(["constructor", "toString", "\u00fc \u{1F30A}"])]: maybe(random, 4, () => random.pick(odd)),
     size: maybe(random, 2, () => random.integer(4)),
     gift: maybe(random, 3, () => random.integer(2) === 0),
   })

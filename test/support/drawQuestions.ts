@@ -52,7 +52,7 @@ export const askable = (interval: Interval, range: Range, now: number): Range | 
   return from < range.to ? { from, to: range.to } : undefined
 }
 
-export const PROPERTIES = ["sku", "size", "gift", "unheardOf"]
+export const PROPERTIES = ["sku", "size", "gift", "unheardOf", "constructor", "toString", "\u00fc \u{1F30A}"]
 
 const drawTerm = (random: Random, events: ReadonlyArray<Counted>): Term => {
   const dimension: Dimension = random.integer(5) === 0 ? "PROPERTY" : random.pick(DIMENSIONS)

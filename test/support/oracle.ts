@@ -108,7 +108,8 @@ const measure = (
 
 /** The event's value of a dimension as it is shown. */
 export const shownValue = (event: Counted, dimension: Dimension, property = ""): string => {
-  const value = dimension === "PROPERTY" ? event.properties[property] : event.values[dimension]
+  const own = Object.hasOwn(event.properties, property) ? event.properties[property] : undefined
+  const value = dimension === "PROPERTY" ? own : event.values[dimension]
   return value === undefined || value === null ? "(none)" : String(value)
 }
 
