@@ -5,7 +5,9 @@ import {
   isInputObjectType,
   isInterfaceType,
   isObjectType,
+  parse,
   printSchema,
+  validate,
 } from "graphql"
 import { describe, expect, it } from "vitest"
 import { schema } from "../../src/graphql/Schema.js"
@@ -36,6 +38,13 @@ describe("the schema", () => {
   it("is the one in docs/schema.graphql (`node scripts/print-schema.mjs` after a build)", () => {
     const kept = readFileSync(new URL("../../docs/schema.graphql", import.meta.url), "utf8")
     expect(`${printSchema(schema)}\n`).toBe(kept)
+  })
+
+  it("answers every example in docs/graphql.md", () => {
+    const page = readFileSync(new URL("../../docs/graphql.md", import.meta.url), "utf8")
+    const examples = [...page.matchAll(/```graphql\n(.*?)```/gs)].map(([, text]) => text ?? "")
+    expect(examples.length).toBeGreaterThan(4)
+    for (const example of examples) expect(validate(schema, parse(example)), example).toEqual([])
   })
 
   it("has the names, arguments and nullability that are fixed", () => {
