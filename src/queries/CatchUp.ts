@@ -17,7 +17,7 @@ export interface CatchUp {
 }
 
 /** Past this the answer is "nothing": who must know sends `atLeast`. */
-const WAIT_MS = 2_000
+const WAIT_MS = 10_000
 
 export const makeCatchUp = (freshness: Freshness, tail: LogTail, board: ProgressBoard): CatchUp => ({
   orElse: (projection, look) =>

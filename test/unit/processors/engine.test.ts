@@ -117,9 +117,9 @@ describe("the engine", () => {
       await stop()
       results.push(await everything(readModels))
     }
-    expect(Object.keys(results[0] as object)).toHaveLength(10)
+    expect(Object.keys(results[0] as object)).toHaveLength(17)
     expect(
-      (results[0] as Record<string, { rows: Array<unknown> }>)["metrics/values"]?.rows.length,
+      (results[0] as Record<string, { rows: Array<unknown> }>)["metrics/days"]?.rows.length,
     ).toBeGreaterThan(100)
     for (const result of results.slice(1)) expect(result).toEqual(results[0])
   })

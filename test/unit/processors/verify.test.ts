@@ -58,7 +58,7 @@ describe("verify", () => {
       `UPDATE "merchants-1/merchants" SET doc = replace(doc, '"events":', '"events":1') WHERE key = 'm-3'`,
     )
     change(`DELETE FROM "clients-1/clients" WHERE key = 'm-1' || char(1) || 'c-1'`)
-    change(`INSERT INTO "metrics-1/values" (key, doc) VALUES ('m-9', '{}')`)
+    change(`INSERT INTO "metrics-1/days" (key, doc) VALUES ('m-9', '{}')`)
     database.close()
     const report = await verified()
     expect(report.equal).toBe(false)
@@ -72,7 +72,7 @@ describe("verify", () => {
     ])
     expect(found).toContainEqual(["merchants-1", "merchants", "m-3", false, false])
     expect(found).toContainEqual(["clients-1", "clients", "m-1 c-1", true, false])
-    expect(found).toContainEqual(["metrics-1", "values", "m-9", false, true])
+    expect(found).toContainEqual(["metrics-1", "days", "m-9", false, true])
   })
 
   it("says that it could not check where there is nothing to check", async () => {
