@@ -14,6 +14,7 @@ npm run bench            the benchmarks
 
 Variables:
   TIDEMARK_TEST_SEED     seed of the random tests (printed by each of them)
+  TIDEMARK_TEST_DATA     directory of the real inputs that some tests read (default: ../shared/data)
 `)
   process.exit(0)
 }

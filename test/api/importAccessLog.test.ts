@@ -90,6 +90,10 @@ describe.skipIf(missing)("an access log, imported and read back", () => {
   const read = async (merchant: string) => {
     // A position that includes everything sent so far: that of one more event of another merchant.
     const { body } = await tidemark.send([{ type: "probe", merchantId: "probe", clientId: "probe" }])
+    await until(`${merchant} is to be seen`, 30_000, async () => {
+      const query = "query ($id: ID!) { merchant(id: $id) { id } }"
+      return (await tidemark.graphql(query, { id: merchant })).merchant !== null
+    })
     const series = (metric: string) =>
       `series(metric: ${metric}, interval: DAY, range: $range, atLeast: $at) { points { at value } }`
     const { merchant: found } = await tidemark.graphql(

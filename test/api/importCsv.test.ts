@@ -70,6 +70,11 @@ describe.skipIf(missing)("payments.csv, imported and read back", () => {
     const found = [...merchants].map(async (id) => {
       const series = (metric: string) =>
         `series(metric: ${metric}, interval: MONTH, range: $range, atLeast: $at) { points { value } }`
+      await until(`${id} is to be seen`, 30_000, async () => {
+        return (
+          (await tidemark.graphql("query ($id: ID!) { merchant(id: $id) { id } }", { id })).merchant !== null
+        )
+      })
       const { merchant } = await tidemark.graphql(
         `query ($id: ID!, $range: TimeRange!, $at: Position!) { merchant(id: $id) {
           payments: ${series("PAYMENTS")} volume: ${series("GROSS_VOLUME")} } }`,
