@@ -1,6 +1,4 @@
 import { createHash } from "node:crypto"
-import { join } from "node:path"
-import { Context, Exit, Layer, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import type { Filter } from "../../../src/domain/Filter.js"
 import {
@@ -12,22 +10,20 @@ import {
   metrics,
 } from "../../../src/domain/Metrics.js"
 import type { Range } from "../../../src/domain/TimeBuckets.js"
-import { EventLog } from "../../../src/eventlog/EventLog.js"
-import * as EmbeddedKeyStore from "../../../src/keystore/embedded/EmbeddedKeyStore.js"
-import { Processors } from "../../../src/processors/Processors.js"
-import { projections } from "../../../src/projections/index.js"
-import * as QueriesLayer from "../../../src/queries/Queries.js"
-import { Queries, type QueriesService } from "../../../src/queries/Queries.js"
-import { everything } from "../../../src/queries/Scope.js"
-import { ReadModels } from "../../../src/readmodels/ReadModels.js"
+import type { Merchant } from "../../../src/queries/MerchantQueries.js"
+import type { QueriesService } from "../../../src/queries/Queries.js"
 import { rounds, soaking } from "../../support/rounds.js"
 import { type Random, seededRandom } from "../../support/Seed.js"
-import { Bench, run, type TestEvent } from "../processors/support.js"
+import { run, type TestEvent } from "../processors/support.js"
+import { askFolded } from "./askFolded.js"
 
 const MINUTE = 60_000
 const DAY = 86_400_000
-/** Everything was recorded long after it happened, but what short intervals keep. */
-const recordedFrom = Date.parse("2026-11-21T12:00:00Z")
+/**
+ * Everything was recorded long after it happened, but what short intervals keep. In times to come: events
+ * that were recorded long ago are committed at leisure.
+ */
+const recordedFrom = Date.parse("2036-11-21T12:00:00Z")
 const merchantId = "m"
 
 interface Narrowing {
@@ -104,9 +100,10 @@ const someFilters: ReadonlyArray<Filter> = [
 const oneOfAKind = ["EVENTS", "VISITORS", "SESSIONS", "SESSION_SECONDS", "GROSS_VOLUME"] as const
 
 /** Every number that the read service gives: each metric in each bucket, and by each value. */
-const everyNumber = async (queries: QueriesService): Promise<ReadonlyMap<string, string>> => {
-  const merchant = await run(queries.merchants.find(everything, merchantId))
-  if (merchant === undefined) throw new Error("no merchant")
+const everyNumber = async (
+  queries: QueriesService,
+  merchant: Merchant,
+): Promise<ReadonlyMap<string, string>> => {
   const numbers = new Map<string, string>()
   const series = async (metric: Metric, interval: Interval, narrowing: Narrowing = {}) => {
     const from = recordedFrom - (kept[interval] || 200 * DAY)
@@ -146,47 +143,10 @@ const digestOf = (numbers: ReadonlyMap<string, string>): string =>
     .digest("hex")
 
 /** Folds the events in this order and in random batches, and asks for every number. */
-const folded = async (random: Random, timezone: string, events: ReadonlyArray<Happened>) => {
-  const bench = await new Bench().open()
-  const scope = await run(Scope.make())
-  try {
-    const recorded = events.map((event, i) => ({ ...event, recordedAt: recordedFrom + i }))
-    await bench.start(projections)
-    let position = await bench.append([
-      {
-        type: "MerchantCreated",
-        at: recordedFrom - 1,
-        recordedAt: recordedFrom - 1,
-        data: { merchantId, settings: { timezone, currency: "USD" } },
-      },
-    ])
-    for (let at = 0; at < recorded.length; ) {
-      const batch = recorded.slice(at, at + 1 + random.integer(random.pick([10, 300, 3_000])))
-      at += batch.length
-      position = await bench.append(batch)
-      if (random.integer(3) === 0) await bench.caughtUp(position)
-      if (random.integer(6) === 0) {
-        await bench.stop()
-        await bench.start(projections)
-      }
-    }
-    await bench.caughtUp(position)
-    const layer = QueriesLayer.layer({
-      secret: Buffer.from("secret"),
-      idleAfterMs: 1_800_000,
-      now: () => recordedFrom + events.length,
-    }).pipe(
-      Layer.provide(EmbeddedKeyStore.layer({ directory: join(bench.directory, "keys") })),
-      Layer.provide(Layer.succeed(EventLog, bench.log)),
-      Layer.provide(Layer.succeed(ReadModels, bench.readModels)),
-      Layer.provide(Layer.succeed(Processors, bench.processors)),
-    )
-    const context = await run(Layer.buildWithScope(layer, scope))
-    return await everyNumber(Context.get(context, Queries))
-  } finally {
-    await run(Scope.close(scope, Exit.void))
-    await bench.close()
-  }
+const folded = (random: Random, timezone: string, events: ReadonlyArray<Happened>) => {
+  const recorded = events.map((event, i) => ({ ...event, recordedAt: recordedFrom + i }))
+  const settings = { merchantId, timezone, currency: "USD" }
+  return askFolded(random, settings, recorded, everyNumber)
 }
 
 const expectSame = async (timezone: string, random: Random, events: ReadonlyArray<Happened>) => {
