@@ -121,4 +121,27 @@ describe("numbers of events that are recorded as they happen", () => {
     for (let round = 0; round < rounds(2, 40); round++)
       await expectNumbers(random, arriving(random, 2_000, 25))
   })
+
+  it("give a session the property of its earliest event, though that is dated after the day it began on", async () => {
+    const midnight = Date.parse("2036-11-20T00:00:00Z")
+    const event = (id: string, at: number, recordedAt: number, sku: string): TestEvent => ({
+      ...{ type: "pageview", at, recordedAt },
+      data: { id, merchantId, clientKey: "client", properties: { sku } },
+    })
+    const events = [
+      event("ahead", midnight + 2 * MINUTE, midnight - MINUTE, "A"),
+      event("later", midnight + 20 * MINUTE, midnight + 20 * MINUTE, "B"),
+    ]
+    const settings = { merchantId, timezone: "UTC", currency: "USD" }
+    await askFolded(random, settings, events, async (queries, merchant) => {
+      const range = { from: midnight - HOUR, to: midnight }
+      const by = { by: "PROPERTY", property: "sku" } as const
+      const { rows } = await run(queries.breakdown(merchant, { metric: "SESSIONS", ...by, range }))
+      expect(rows).toEqual([{ key: "A", value: 1 }])
+      const filter = { all: [{ dimension: "PROPERTY", property: "sku", in: ["A"] }] } as const
+      const { values } = await run(queries.totals(merchant, { range, filter }))
+      expect(values.find(({ metric }) => metric === "SESSIONS")?.value).toBe(1)
+      expect(values.find(({ metric }) => metric === "EVENTS")?.value).toBe(0)
+    })
+  })
 })
