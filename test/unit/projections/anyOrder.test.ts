@@ -10,12 +10,12 @@ import {
   metrics,
 } from "../../../src/domain/Metrics.js"
 import type { Range } from "../../../src/domain/TimeBuckets.js"
-import type { Merchant } from "../../../src/queries/MerchantQueries.js"
-import type { QueriesService } from "../../../src/queries/Queries.js"
+import { metrics as metricsProjection } from "../../../src/projections/metrics.js"
+import type { MetricQueries } from "../../../src/queries/MetricQueries.js"
+import { folded } from "../../support/folded.js"
 import { rounds, soaking } from "../../support/rounds.js"
 import { type Random, seededRandom } from "../../support/Seed.js"
-import { run, type TestEvent } from "../processors/support.js"
-import { askFolded } from "./askFolded.js"
+import { recorded, run, type TestEvent } from "../processors/support.js"
 
 const MINUTE = 60_000
 const DAY = 86_400_000
@@ -87,7 +87,7 @@ const visits = (random: Random, count: number, clients: number, from: number, to
 
 const range = { from: recordedFrom - 200 * DAY, to: recordedFrom + DAY }
 const busy = { from: recordedFrom - 3 * DAY, to: recordedFrom - 2 * DAY }
-const kept = { MINUTE: 5 * DAY, TEN_MINUTES: 60 * DAY, HOUR: 200 * DAY, DAY: 0, WEEK: 0, MONTH: 0 }
+const kept = { MINUTE: 3 * DAY, TEN_MINUTES: 10 * DAY, HOUR: 40 * DAY, DAY: 0, WEEK: 0, MONTH: 0 }
 const someFilters: ReadonlyArray<Filter> = [
   { all: [{ dimension: "PATH", in: ["/a", "/b"] }] },
   {
@@ -101,20 +101,23 @@ const oneOfAKind = ["EVENTS", "VISITORS", "SESSIONS", "SESSION_SECONDS", "GROSS_
 
 /** Every number that the read service gives: each metric in each bucket, and by each value. */
 const everyNumber = async (
-  queries: QueriesService,
-  merchant: Merchant,
+  queries: MetricQueries,
+  timezone: string,
 ): Promise<ReadonlyMap<string, string>> => {
+  const of = (currency = "USD") => ({ id: merchantId, timezone, currency })
   const numbers = new Map<string, string>()
   const series = async (metric: Metric, interval: Interval, narrowing: Narrowing = {}) => {
     const from = recordedFrom - (kept[interval] || 200 * DAY)
-    const asked = { metric, interval, range: { from, to: range.to }, ...narrowing }
-    const { points } = await run(queries.series(merchant, asked))
+    const { currency, filter } = narrowing
+    const asked = { metric, interval, range: { from, to: range.to }, filter }
+    const { points } = await run(queries.series(of(currency), asked))
     const values = points.map(({ at, value }) => [at, value])
     numbers.set(`${metric} by ${interval} ${JSON.stringify(narrowing)}`, JSON.stringify(values))
   }
   const breakdown = async (metric: Metric, by: Dimension, days: Range, narrowing: Narrowing = {}) => {
-    const asked = { metric, by, range: days, first: 1_000, property: null, ...narrowing }
-    const { rows } = await run(queries.breakdown(merchant, asked))
+    const { currency, ...more } = narrowing
+    const asked = { metric, by, range: days, first: 1_000, ...more }
+    const { rows } = await run(queries.breakdown(of(currency), asked))
     const name = `${metric} by ${by} from ${days.from} ${JSON.stringify(narrowing)}`
     numbers.set(name, JSON.stringify(rows))
   }
@@ -128,7 +131,7 @@ const everyNumber = async (
     for (const metric of oneOfAKind) await breakdown(metric, by, busy)
   }
   for (const filter of someFilters) {
-    const { values } = await run(queries.totals(merchant, { range, filter }))
+    const { values } = await run(queries.totals(of(), { range, filter }))
     numbers.set(`totals ${JSON.stringify(filter)}`, JSON.stringify(values))
     for (const metric of metrics) await series(metric, "DAY", { filter })
     for (const metric of oneOfAKind) await breakdown(metric, "PATH", range, { filter })
@@ -143,20 +146,27 @@ const digestOf = (numbers: ReadonlyMap<string, string>): string =>
     .digest("hex")
 
 /** Folds the events in this order and in random batches, and asks for every number. */
-const folded = (random: Random, timezone: string, events: ReadonlyArray<Happened>) => {
-  const recorded = events.map((event, i) => ({ ...event, recordedAt: recordedFrom + i }))
-  const settings = { merchantId, timezone, currency: "USD" }
-  return askFolded(random, settings, recorded, everyNumber)
+const numbersOf = async (random: Random, timezone: string, events: ReadonlyArray<Happened>) => {
+  const created: TestEvent = {
+    type: "MerchantCreated",
+    at: recordedFrom,
+    recordedAt: recordedFrom,
+    data: { merchantId, settings: { timezone, currency: "USD" } },
+  }
+  const all = [created, ...events.map((event, i) => ({ ...event, recordedAt: recordedFrom + i }))]
+  const batch = random.pick([7, 200, 3_000])
+  const { numbers } = await folded(metricsProjection, recorded(all), () => random.integer(batch) === 0)
+  return everyNumber(numbers, timezone)
 }
 
 const expectSame = async (timezone: string, random: Random, events: ReadonlyArray<Happened>) => {
-  const first = await folded(random, timezone, events)
+  const first = await numbersOf(random, timezone, events)
   const byTime = [...events].sort((a, b) => a.at - b.at)
   const orders: Array<ReadonlyArray<Happened>> = soaking ? [byTime] : []
   orders.push([...byTime].reverse())
   for (let more = rounds(1, 10); more > 0; more--) orders.push(shuffled(random, events))
   for (const order of orders) {
-    const other = await folded(random, timezone, order)
+    const other = await numbersOf(random, timezone, order)
     const differing = [...first].filter(([name, value]) => other.get(name) !== value)
     expect(differing.map(([name, value]) => `${name}: ${value} or ${other.get(name)}`).slice(0, 5)).toEqual(
       [],
