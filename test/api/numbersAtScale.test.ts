@@ -84,9 +84,10 @@ describe("a merchant that moves to another zone", () => {
       askTotals(shop.oracle, range),
       ...METRICS.map((metric) => askBreakdown(shop.oracle, metric, "PATH", range)),
     ]
-    expect(await shop.differences(wide())).toEqual([])
+    const daily = () => METRICS.map((metric) => askSeries(shop.oracle, metric, range, "DAY"))
+    expect(await shop.differences([...wide(), ...daily()])).toEqual([])
     await shop.send(busy("after", 1_000))
-    expect(await shop.differences(wide())).toEqual([])
+    expect(await shop.differences([...wide(), ...daily()])).toEqual([])
     const [from, to] = [new Date(range.from).toISOString(), new Date(range.to).toISOString()]
     const whole = await shop.totals(from, to)
     for (const metric of additive) {

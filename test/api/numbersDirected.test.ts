@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { askTotals } from "../support/askNumbers.js"
+import { askSeries, askTotals } from "../support/askNumbers.js"
 import { lastClockChange, ZONES } from "../support/drawEvents.js"
-import { everyQuestion } from "../support/drawQuestions.js"
+import { askable, everyQuestion } from "../support/drawQuestions.js"
 import { clockOf } from "../support/oracleClock.js"
+import { INTERVALS, METRICS } from "../support/oracleEvents.js"
 import { type Random, seededRandom } from "../support/Seed.js"
 import { type Given, Shop } from "../support/Shop.js"
 import { TidemarkProcess, temporaryDirectory } from "../support/TidemarkProcess.js"
@@ -210,6 +211,31 @@ describe("what is counted", () => {
   })
 })
 
+describe("sums", () => {
+  const day = ["2026-03-02T00:00:00Z", "2026-03-03T00:00:00Z"] as const
+
+  it("are exact past what a double holds, until they are shown", async () => {
+    const shop = await Shop.open(tidemark)
+    const most = Number.MAX_SAFE_INTEGER
+    const paid = { type: "payment", timestamp: at("2026-03-02T10:00:00Z") }
+    await shop.send([
+      ...[most, most, most, 1, 1, 1].map((amount) => ({ ...paid, amount, pointsUsed: amount })),
+      { ...paid, type: "refund", amount: most },
+    ])
+    expect(await shop.totals(...day)).toMatchObject({
+      GROSS_VOLUME: 3 * 2 ** 53,
+      NET_VOLUME: 2 ** 54,
+      AVERAGE_ORDER_VALUE: 2 ** 52,
+      POINTS_USED: 3 * 2 ** 53,
+    })
+    await shop.send(Array.from({ length: 200 }, () => ({ ...paid, amount: most })))
+    expect(await shop.totals(...day)).toMatchObject({ GROSS_VOLUME: Number(203n * BigInt(most) + 3n) })
+    expect(await shop.rows("GROSS_VOLUME", "TYPE", ...day)).toEqual([
+      ["payment", Number(203n * BigInt(most) + 3n)],
+    ])
+  })
+})
+
 describe("buckets", () => {
   it("are cut by the clocks of the zone, at midnight and on days when clocks are set", async () => {
     for (const timezone of ZONES) {
@@ -224,7 +250,12 @@ describe("buckets", () => {
       )
       const range = { from: change - 3 * DAY, to: change + 3 * DAY }
       const questions = [
-        ...everyQuestion(shop.oracle, range, Date.now()),
+        ...METRICS.flatMap((metric) =>
+          INTERVALS.flatMap((interval) => {
+            const part = askable(interval, range, Date.now())
+            return part === undefined ? [] : [askSeries(shop.oracle, metric, part, interval)]
+          }),
+        ),
         ...times.map((time) => askTotals(shop.oracle, { from: time, to: time + 1 })),
         ...times.map((time) => askTotals(shop.oracle, { from: time - 1, to: time })),
       ]

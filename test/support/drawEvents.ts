@@ -126,7 +126,8 @@ type Shape = "recent" | "clocks" | "history" | "crowded" | "crowdedClocks"
 
 const timeIn = (random: Random, shape: Shape, zone: string, now: number): (() => number) => {
   const change = lastClockChange(zone, now - 3 * DAY)
-  const crowded = now - (2 + random.integer(400)) * DAY
+  // Within what minutes are kept, within what ten minutes are kept, or long ago.
+  const crowded = now - DAY - random.integer(random.pick([3 * DAY, 80 * DAY, 400 * DAY]))
   switch (shape) {
     case "recent":
       return () => now - 10 * MINUTE - random.integer(5 * DAY)
@@ -135,7 +136,7 @@ const timeIn = (random: Random, shape: Shape, zone: string, now: number): (() =>
     case "crowdedClocks":
       return () => change + random.integer(12 * HOUR) - 6 * HOUR
     case "crowded":
-      return () => crowded + random.integer(DAY)
+      return () => crowded + random.integer(20 * HOUR)
     case "history":
       return () => now - DAY - random.integer(600 * DAY)
   }
