@@ -12,8 +12,8 @@ replay   folding a year's events into read models against bare reading and JSON.
 reads    questions over HTTP to a year's events, and to a tenth of them
            --events 1000000  --asks 2000  --filtered-asks 500  --parallel 20  --only TEXT
            --dir SMALL --dir LARGE
-memory   resident memory during an import over HTTP, and bytes on disk
-           --events 1000000  --clients EVENTS/10  --batch 500  --connections 4  --settle 30  --dir DIRECTORY
+memory   resident memory during an import, and bytes on disk
+           --events 1000000  --clients EVENTS/10  --via csv|http  --settle 30  --dir DIRECTORY
 
 Histories are made once and kept in .cache/bench, or in the directories named with --dir.`
 

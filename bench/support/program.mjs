@@ -7,22 +7,26 @@ export const root = new URL("../..", import.meta.url).pathname
 export const tidemark = join(root, "bin", "tidemark.mjs")
 export const KEY = "bench-key"
 
-/** What a script prints on standard output; rejects with its errors when it fails. */
-export const output = (args, env = {}) =>
-  new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, ...env } })
-    let text = ""
-    let errors = ""
-    child.stdout.on("data", (part) => {
-      text += part
-    })
-    child.stderr.on("data", (part) => {
-      errors += part
-    })
+/** A script that runs by itself: `output` is what it prints; it rejects with its errors when it fails. */
+export const spawned = (args, env = {}) => {
+  const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, ...env } })
+  let text = ""
+  let errors = ""
+  child.stdout.on("data", (part) => {
+    text += part
+  })
+  child.stderr.on("data", (part) => {
+    errors += part
+  })
+  const output = new Promise((resolve, reject) => {
     child.on("close", (code) =>
       code === 0 ? resolve(text) : reject(new Error(`${args.join(" ")}: ${errors}${text}`)),
     )
   })
+  return { pid: child.pid, isRunning: () => child.exitCode === null && child.signalCode === null, output }
+}
+
+export const output = (args, env) => spawned(args, env).output
 
 export const json = async (args, env) => JSON.parse((await output(args, env)).trim().split("\n").at(-1))
 

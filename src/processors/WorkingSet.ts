@@ -53,7 +53,8 @@ export class WorkingSet implements Docs {
     return this.changedSize
   }
 
-  private entry(collection: string, key: string): Entry {
+  /** `isReplaced`: what the store has does not matter. */
+  private entry(collection: string, key: string, isReplaced: boolean): Entry {
     let docs = this.young.get(collection)
     if (docs === undefined) {
       docs = new Map()
@@ -62,7 +63,9 @@ export class WorkingSet implements Docs {
     let entry = docs.get(key)
     if (entry !== undefined) return entry
     entry = this.old.get(collection)?.get(key)
-    if (entry === undefined) entry = { collection, key, doc: this.load(collection, key), dirty: false }
+    if (entry === undefined) {
+      entry = { collection, key, doc: isReplaced ? undefined : this.load(collection, key), dirty: false }
+    }
     docs.set(key, entry)
     this.youngSize++
     return entry
@@ -76,17 +79,17 @@ export class WorkingSet implements Docs {
   }
 
   get<A extends Doc>(collection: string, key: string): A | undefined {
-    return this.entry(collection, key).doc as A | undefined
+    return this.entry(collection, key, false).doc as A | undefined
   }
 
   put(collection: string, key: string, doc: Doc | undefined): void {
-    const entry = this.entry(collection, key)
+    const entry = this.entry(collection, key, true)
     entry.doc = doc
     this.touch(entry)
   }
 
   edit<A extends object>(collection: string, key: string, create: () => A): A {
-    const entry = this.entry(collection, key)
+    const entry = this.entry(collection, key, false)
     if (entry.doc === undefined) entry.doc = create()
     this.touch(entry)
     return entry.doc as A

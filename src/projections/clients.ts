@@ -2,28 +2,25 @@ import { isBusinessType, SystemType } from "../domain/Event.js"
 import { parseStream } from "../domain/Partition.js"
 import type { Projection } from "../processors/Projection.js"
 import { key, under } from "../readmodels/Key.js"
-import type { Doc, Scan } from "../readmodels/ReadModels.js"
+import type { Doc, Ref, Scan } from "../readmodels/ReadModels.js"
 
 /**
- * What is known of each client of each merchant: when it was active, how much, and its profile, still
+ * What is known of each client of each merchant: when it was active and how much, and its profile, still
  * encrypted. A client's activity time is an event's own time, capped at the time it was recorded.
  */
 export const PROJECTION = "clients"
 const CLIENTS = "clients"
+/** Apart from what changes with every visit, as they are most of the bytes and never change. */
+const PROFILES = "profiles"
 
-/** As stored; short names, as there is one for each of very many clients. */
-interface Stored {
-  /** First and last activity time, epoch ms; missing while only the profile is known. */
-  f?: number
-  l?: number
-  /** When the activity that is the last was recorded. */
-  r?: number
-  /** Requests, and business events. */
-  q: number
-  e: number
-  /** The sealed profile. */
-  p?: string
-}
+/**
+ * As stored, short as there is one for each of very many clients: first activity time in epoch ms, from
+ * there to the last one in ms, from that to when it was recorded in ms, requests, business events.
+ */
+type Stored = [first: number, length: number, recordedAfter: number, requests: number, events: number]
+
+const REQUESTS = 3
+const EVENTS = 4
 
 /** Instants are epoch ms. */
 export interface ClientDoc {
@@ -37,39 +34,40 @@ export interface ClientDoc {
   readonly requests: number
   /** Business events. */
   readonly events: number
-  /** The profile, encrypted with the client's key; undefined when none was stored. */
-  readonly personal: string | undefined
 }
-
-const newClient = (): Stored => ({ q: 0, e: 0 })
 
 export const clients: Projection = {
   name: PROJECTION,
-  version: 1,
-  collections: [CLIENTS],
+  version: 2,
+  collections: [CLIENTS, PROFILES],
   apply: (recorded, docs) => {
     const { type, at, data, personal } = recorded.event
     if (type === SystemType.ClientSeen) {
       const client = data.clientKey ?? parseStream(recorded.stream)?.owner
-      if (client === undefined) return
-      const doc = docs.edit(CLIENTS, `${data.merchantId}\u0001${client}`, newClient)
-      if (personal === undefined) delete doc.p
-      else doc.p = personal
+      if (client !== undefined) docs.put(PROFILES, `${data.merchantId}\u0001${client}`, personal)
       return
     }
     if (data.clientKey === undefined) return
     const request = type === "request"
     if (!request && !isBusinessType(type)) return
-    const doc = docs.edit(CLIENTS, `${data.merchantId}\u0001${data.clientKey}`, newClient)
     const now = recorded.metadata.recordedAt
     const active = Math.min(at, now)
-    if (doc.f === undefined || active < doc.f) doc.f = active
-    if (doc.l === undefined || active > doc.l) {
-      doc.l = active
-      doc.r = now
+    const doc = docs.edit<Stored>(CLIENTS, `${data.merchantId}\u0001${data.clientKey}`, () => [
+      active,
+      0,
+      now - active,
+      0,
+      0,
+    ])
+    const [first, length] = doc
+    if (active < first) {
+      doc[0] = active
+      doc[1] = length + first - active
+    } else if (active > first + length) {
+      doc[1] = active - first
+      doc[2] = now - active
     }
-    if (request) doc.q++
-    else doc.e++
+    doc[request ? REQUESTS : EVENTS]++
   },
 }
 
@@ -96,19 +94,24 @@ export const allClientsScan = (after: string | undefined, limit: number): Scan =
   limit,
 })
 
-/** Undefined for a client of whom only the profile is known: it has done nothing yet. */
-export const decodeClient = (rowKey: string, doc: Doc): ClientDoc | undefined => {
-  const stored = doc as Stored
-  if (stored.f === undefined || stored.l === undefined || stored.r === undefined) return undefined
+export const decodeClient = (rowKey: string, doc: Doc): ClientDoc => {
+  const [first, length, recordedAfter, requests, events] = doc as Stored
   const cut = rowKey.indexOf("\u0001")
   return {
     merchantId: rowKey.slice(0, cut),
     clientKey: rowKey.slice(cut + 1),
-    firstSeenAt: stored.f,
-    lastSeenAt: stored.l,
-    lastRecordedAt: stored.r,
-    requests: stored.q,
-    events: stored.e,
-    personal: stored.p,
+    firstSeenAt: first,
+    lastSeenAt: first + length,
+    lastRecordedAt: first + length + recordedAfter,
+    requests,
+    events,
   }
 }
+
+/** For `load`: what comes is the profile, encrypted with the client's key; undefined when none was stored. */
+export const profileRef = ({ merchantId, clientKey }: Pick<ClientDoc, "merchantId" | "clientKey">): Ref => ({
+  collection: PROFILES,
+  key: key(merchantId, clientKey),
+})
+
+export const decodeProfile = (doc: Doc | undefined): string | undefined => doc as string | undefined

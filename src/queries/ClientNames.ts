@@ -37,7 +37,7 @@ export const nameClients = (
     const docs = yield* deps.readModels.load(build.id, [...refs.values()])
     const known = [...refs.values()].flatMap(({ key }, index) => {
       const doc = docs[index]
-      return (doc === undefined ? undefined : decodeClient(key, doc)) ?? []
+      return doc === undefined ? [] : decodeClient(key, doc)
     })
     const opened = yield* deps.profiles.open(known)
     const names = new Map(known.map(({ clientKey }, index) => [clientKey, opened[index]?.clientId]))

@@ -149,10 +149,9 @@ export const makeClientQueries = (options: {
         const answer = yield* readModels.query(build.id, partition, [scan(last, size)])
         const rows = answer.rows[0] ?? []
         const docs = rows.map((row) => decodeClient(row.key, row.doc))
-        const silenceOfDoc = yield* idleTimes(docs.filter((doc) => doc !== undefined))
+        const silenceOfDoc = yield* idleTimes(docs)
         for (const [index, doc] of docs.entries()) {
           last = cursor(rows[index]?.key ?? "")
-          if (doc === undefined) continue
           const silence = silenceOfDoc(doc)
           if (!state || stateAt(doc.lastRecordedAt, silence, asked) === state) {
             found.push({ key: last, doc, silence })

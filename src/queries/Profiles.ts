@@ -1,6 +1,10 @@
 import { Effect } from "effect"
-import type { KeyStoreService, KeyStoreUnavailable } from "../keystore/KeyStore.js"
+import type { KeyStoreService } from "../keystore/KeyStore.js"
 import { open } from "../keystore/Sealed.js"
+import { type ClientDoc, decodeProfile, PROJECTION, profileRef } from "../projections/clients.js"
+import type { ReadModelsService } from "../readmodels/ReadModels.js"
+import type { Freshness } from "./Freshness.js"
+import type { QueryError } from "./QueryError.js"
 import { sameTick } from "./SameTick.js"
 
 /** Who a client is, as its sealed profile says. */
@@ -13,15 +17,11 @@ export interface Profile {
 export const ERASED = "(erased)"
 const erased: Profile = { clientId: ERASED, ip: null }
 
-export interface Sealed {
-  readonly clientKey: string
-  /** Undefined when no profile was stored. */
-  readonly personal: string | undefined
-}
+export type Named = Pick<ClientDoc, "merchantId" | "clientKey">
 
-/** Opens profiles, all of one call with one look into the key store. */
+/** Finds and opens profiles, all of one call with one look into each store. */
 export interface Profiles {
-  readonly open: (sealed: ReadonlyArray<Sealed>) => Effect.Effect<ReadonlyArray<Profile>, KeyStoreUnavailable>
+  readonly open: (clients: ReadonlyArray<Named>) => Effect.Effect<ReadonlyArray<Profile>, QueryError>
 }
 
 /** An erased client must not be shown from memory for long. */
@@ -29,7 +29,6 @@ const BELIEVED_MS = 5_000
 const REMEMBERED = 20_000
 
 interface Known {
-  readonly personal: string
   readonly profile: Profile
   readonly until: number
 }
@@ -45,50 +44,61 @@ const profileOf = (key: Buffer | undefined, personal: string): Profile => {
   }
 }
 
-export const makeProfiles = (keys: KeyStoreService, now: () => number): Profiles => {
+export const makeProfiles = (options: {
+  readonly keys: KeyStoreService
+  readonly readModels: ReadModelsService
+  readonly freshness: Freshness
+  readonly now: () => number
+}): Profiles => {
+  const { keys, readModels, freshness, now } = options
   /** In order of use, the least recent first. */
   const known = new Map<string, Known>()
 
-  const find = sameTick(
+  const findKey = sameTick(
     (clientKeys: ReadonlyArray<string>) => keys.find(clientKeys),
     (clientKey) => clientKey,
   )
 
-  const recall = ({ clientKey, personal }: Sealed): Profile | undefined => {
-    if (personal === undefined) return erased
+  const recall = ({ clientKey }: Named): Profile | undefined => {
     const entry = known.get(clientKey)
-    if (entry === undefined || entry.personal !== personal || entry.until < now()) return undefined
+    if (entry === undefined || entry.until < now()) return undefined
     known.delete(clientKey)
     known.set(clientKey, entry)
     return entry.profile
   }
 
-  const remember = (clientKey: string, personal: string, profile: Profile): void => {
+  const remember = (clientKey: string, profile: Profile): void => {
     known.delete(clientKey)
-    known.set(clientKey, { personal, profile, until: now() + BELIEVED_MS })
+    known.set(clientKey, { profile, until: now() + BELIEVED_MS })
     if (known.size > REMEMBERED) {
       const oldest = known.keys().next()
       if (!oldest.done) known.delete(oldest.value)
     }
   }
 
+  const read = (build: string, client: Named) =>
+    Effect.gen(function* () {
+      const [doc] = yield* readModels.load(build, [profileRef(client)])
+      const personal = decodeProfile(doc)
+      // It was forgotten before it was seen.
+      if (personal === undefined) return erased
+      const profile = profileOf(yield* findKey(client.clientKey), personal)
+      remember(client.clientKey, profile)
+      return profile
+    })
+
   return {
-    open: (sealed) =>
+    open: (clients) =>
       Effect.gen(function* () {
-        const profiles = sealed.map(recall)
-        const missing = sealed.filter((_, index) => profiles[index] === undefined)
+        const profiles = clients.map(recall)
+        const missing = clients.filter((_, index) => profiles[index] === undefined)
         if (missing.length === 0) return profiles as ReadonlyArray<Profile>
-        const found = yield* Effect.forEach(missing, ({ clientKey }) => find(clientKey), {
+        const build = yield* freshness.serving(PROJECTION)
+        const found = yield* Effect.forEach(missing, (client) => read(build.id, client), {
           concurrency: "unbounded",
         })
         let next = 0
-        return sealed.map(({ clientKey, personal }, index) => {
-          const recalled = profiles[index]
-          if (recalled !== undefined || personal === undefined) return recalled ?? erased
-          const profile = profileOf(found[next++], personal)
-          remember(clientKey, personal, profile)
-          return profile
-        })
+        return profiles.map((profile) => profile ?? found[next++] ?? erased)
       }),
   }
 }

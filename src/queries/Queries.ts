@@ -85,7 +85,7 @@ export const makeQueries = (options: QueriesOptions) =>
     const tail = makeLogTail(log, now)
     const freshness = makeFreshness(readModels, tail, board, now)
     const catchUp = makeCatchUp(freshness, tail, board)
-    const profiles = makeProfiles(keys, now)
+    const profiles = makeProfiles({ keys, readModels, freshness, now })
     const zones = makeZones(readModels, freshness)
     const buckets = shareBuckets(makeMerchantBuckets(freshness, zones))
     const metrics = makeMetricQueries(buckets, makeFilteredBuckets(readModels, freshness, zones))

@@ -90,7 +90,6 @@ export const makeActiveClientCount = (deps: ActiveClientCountDeps) =>
       const byMerchant = new Map<string, Array<ClientDoc>>()
       for (const { key, doc } of rows) {
         const client = decodeClient(key, doc)
-        if (client === undefined) continue
         const docs = byMerchant.get(client.merchantId)
         if (docs === undefined) byMerchant.set(client.merchantId, [client])
         else docs.push(client)

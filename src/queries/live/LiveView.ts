@@ -283,7 +283,7 @@ export class LiveView {
         const scan = clientsScan(this.merchant.id, after, SCAN_CHUNK)
         const answer = yield* readModels.query(build.id, partitionOf(this.merchant.id), [scan])
         const rows = answer.rows[0] ?? []
-        const docs = rows.flatMap((row) => decodeClient(row.key, row.doc) ?? [])
+        const docs = rows.map((row) => decodeClient(row.key, row.doc))
         active.fill(docs, now())
         const last = rows.at(-1)
         if (last === undefined || rows.length < SCAN_CHUNK) return

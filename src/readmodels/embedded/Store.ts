@@ -39,16 +39,17 @@ interface System {
 const LARGE_WAL = 256 * 1024 * 1024
 const FORCE_EVERY_MS = 30_000
 
-const byKey = (a: Put, b: Put): number =>
-  a.collection !== b.collection
-    ? a.collection < b.collection
-      ? -1
-      : 1
-    : a.key < b.key
-      ? -1
-      : a.key > b.key
-        ? 1
-        : 0
+/** Puts of each collection in order of their keys: neighbours lie in the same pages. */
+const sorted = (puts: ReadonlyArray<Put>): ReadonlyMap<string, ReadonlyArray<Put>> => {
+  const collections = new Map<string, Array<Put>>()
+  for (const put of puts) {
+    const known = collections.get(put.collection)
+    if (known === undefined) collections.set(put.collection, [put])
+    else known.push(put)
+  }
+  for (const some of collections.values()) some.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
+  return collections
+}
 
 const none: Answer["checkpoint"] = { position: start, recordedAt: null }
 
@@ -59,7 +60,8 @@ const none: Answer["checkpoint"] = { position: start, recordedAt: null }
 export class Store {
   private database: Database | undefined
   private system: System | undefined
-  private readonly tables = new Map<string, Table>()
+  /** By build and collection. Undefined for one that the writer, who alone makes tables, knows is not there. */
+  private readonly tables = new Map<string, Map<string, Table | undefined>>()
   private lastCheckpoints: { readonly text: string; readonly map: Map<Partition, Checkpoint> } | undefined
   private forcedAt = 0
 
@@ -98,14 +100,21 @@ export class Store {
 
   /** Undefined when nothing was ever put into the collection. */
   private table(build: string, collection: string): Table | undefined {
-    const name = tableName(build, collection)
-    let table = this.tables.get(name)
-    const database = table === undefined ? this.open() : undefined
-    if (database !== undefined) {
-      table = whereTableExists(() => new Table(database, build, collection, this.mode === "writer"))
-      if (table !== undefined) this.tables.set(name, table)
-    }
-    return table
+    const known = this.tables.get(build)
+    const table = known?.get(collection)
+    if (table !== undefined || known?.has(collection) === true) return table
+    const database = this.open()
+    if (database === undefined) return undefined
+    const isWriter = this.mode === "writer"
+    const found = whereTableExists(() => new Table(database, build, collection, isWriter))
+    if (found !== undefined || isWriter) this.keep(build, collection, found)
+    return found
+  }
+
+  private keep(build: string, collection: string, table: Table | undefined): void {
+    const known = this.tables.get(build)
+    if (known === undefined) this.tables.set(build, new Map([[collection, table]]))
+    else known.set(collection, table)
   }
 
   /** Runs a read; a table that its owner has dropped since reads as empty. */
@@ -113,7 +122,7 @@ export class Store {
     const table = this.table(build, collection)
     if (table === undefined) return empty
     const answer = whereTableExists(() => ({ value: use(table) }))
-    if (answer === undefined) this.tables.delete(tableName(build, collection))
+    if (answer === undefined) this.tables.get(build)?.delete(collection)
     return answer === undefined ? empty : answer.value
   }
 
@@ -207,17 +216,13 @@ export class Store {
   }
 
   commit(build: string, puts: ReadonlyArray<Put>, checkpoints: ReadonlyMap<Partition, Checkpoint>): void {
-    const sorted = puts.toSorted(byKey)
     this.write((database) => {
-      let table: Table | undefined
-      let collection: string | undefined
-      for (const put of sorted) {
-        if (put.collection !== collection || table === undefined) {
-          collection = put.collection
-          table = this.table(build, collection) ?? this.addTable(database, build, collection)
+      for (const [collection, some] of sorted(puts)) {
+        const table = this.table(build, collection) ?? this.addTable(database, build, collection)
+        for (const { key, doc } of some) {
+          if (doc === undefined) table.remove?.run(key)
+          else table.upsert?.run(key, JSON.stringify(doc))
         }
-        if (put.doc === undefined) table.remove?.run(put.key)
-        else table.upsert?.run(put.key, JSON.stringify(put.doc))
       }
       if (checkpoints.size === 0) return
       const all = new Map([...this.checkpoints(build), ...checkpoints])
@@ -234,7 +239,7 @@ export class Store {
       .prepare("INSERT OR IGNORE INTO collections (build, collection) VALUES (?, ?)")
       .run(build, collection)
     const table = new Table(database, build, collection, true)
-    this.tables.set(tableName(build, collection), table)
+    this.keep(build, collection, table)
     return table
   }
 

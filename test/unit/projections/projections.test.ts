@@ -1,7 +1,13 @@
 import { describe, expect, it } from "vitest"
 import type { Projection } from "../../../src/processors/Projection.js"
 import { WorkingSet } from "../../../src/processors/WorkingSet.js"
-import { clientScan, clients, decodeClient } from "../../../src/projections/clients.js"
+import {
+  clientScan,
+  clients,
+  decodeClient,
+  decodeProfile,
+  profileRef,
+} from "../../../src/projections/clients.js"
 import { decodeApiKey, decodeMerchant, merchants } from "../../../src/projections/merchants.js"
 import type { Doc, Row, Scan } from "../../../src/readmodels/ReadModels.js"
 import { recorded, type TestEvent } from "../processors/support.js"
@@ -53,8 +59,11 @@ describe("clients", () => {
     ...(personal === undefined ? {} : { personal }),
   })
   const clientAfter = (events: ReadonlyArray<TestEvent>) => {
-    const [row] = given(clients, events).scan(clientScan("m", "c"))
-    return row === undefined ? undefined : decodeClient(row.key, row.doc)
+    const { docs, scan } = given(clients, events)
+    const [row] = scan(clientScan("m", "c"))
+    const { collection, key } = profileRef({ merchantId: "m", clientKey: "c" })
+    const personal = decodeProfile(docs.get(`${collection}/${key}`))
+    return row === undefined ? undefined : { ...decodeClient(row.key, row.doc), personal }
   }
 
   it("last activity is the greatest activity time, capped at the recording; a late event changes nothing of it", () => {
@@ -76,6 +85,17 @@ describe("clients", () => {
       events: 2,
       personal: "sealed",
     })
+  })
+
+  it("whatever the order of a client's events, its first and last activity are the same", () => {
+    const times = [now - 40, now - 10, now - 70, now - 20, now - 90]
+    const folded = (order: ReadonlyArray<number>) => {
+      const client = clientAfter(order.map((at) => event("pageview", at, now)))
+      return [client?.firstSeenAt, client?.lastSeenAt, client?.lastRecordedAt, client?.events]
+    }
+    expect(folded(times)).toEqual([now - 90, now - 10, now, 5])
+    expect(folded(times.toReversed())).toEqual(folded(times))
+    expect(folded(times.toSorted())).toEqual(folded(times))
   })
 
   it("a client of whom only the profile is known has done nothing", () => {
