@@ -1,4 +1,5 @@
 import type { Interval } from "../domain/Metrics.js"
+import { PARTITIONS } from "../domain/Partition.js"
 import type { Counts } from "./Counts.js"
 import type { Segment } from "./Facts.js"
 import { timePart } from "./TimePart.js"
@@ -76,8 +77,13 @@ export const timeKey = (merchantId: string, zone: string, start: number): string
 export const valuesKey = (merchantId: string, zone: string, code: string, day: number): string =>
   `${merchantId}\u0001${zone}\u0001${code}\u0001${timePart(day)}`
 
+const named = (prefix: string): ReadonlyArray<string> =>
+  Array.from({ length: PARTITIONS }, (_, partition) => prefix + String(partition).padStart(3, "0"))
+const together = named("_p")
+const active = named("_m")
+
 /** Numbers of all merchants of a partition, kept as those of one with this id, in UTC. */
-export const everyMerchant = (partition: number): string => `_p${String(partition).padStart(3, "0")}`
+export const everyMerchant = (partition: number): string => together[partition] as string
 
 /** As that, with merchants in the place of clients: which of them had events. */
-export const activeMerchants = (partition: number): string => `_m${String(partition).padStart(3, "0")}`
+export const activeMerchants = (partition: number): string => active[partition] as string

@@ -49,8 +49,9 @@ const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 /** The table of one collection of one build. */
 export const tableName = (build: string, collection: string): string => quoted(`${build}/${collection}`)
 
+/** Not WITHOUT ROWID: such a table moves all but a kilobyte of a larger document to pages of its own. */
 export const createTable = (build: string, collection: string): string =>
-  `CREATE TABLE IF NOT EXISTS ${tableName(build, collection)} (key TEXT PRIMARY KEY, doc TEXT NOT NULL) WITHOUT ROWID`
+  `CREATE TABLE IF NOT EXISTS ${tableName(build, collection)} (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, doc TEXT NOT NULL)`
 
 /** The statements of one collection, prepared when first used and kept while the table exists. */
 export class Table {
