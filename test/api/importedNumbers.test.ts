@@ -134,6 +134,8 @@ describe.skipIf(accessLog.missing)("access.log, imported", () => {
     readonly hours: ByKey
     readonly by: Readonly<Record<string, ByKey>>
     readonly byDay: Readonly<Record<string, Readonly<Record<string, ByKey>>>>
+    /** Page views by those values that an agent names without doubt. */
+    readonly agents: Readonly<Record<string, Readonly<Record<string, number>>>>
   }
   const id = "semicomplete"
   const whole = '{from: "2015-05-17" to: "2015-05-22"}'
@@ -184,6 +186,8 @@ describe.skipIf(accessLog.missing)("access.log, imported", () => {
           rows.reduce((sum, { value }) => sum + value, 0),
           `${metric} by ${by}`,
         ).toBe(expected.total[metric])
+        const wanted = metric === "PAGEVIEWS" ? (expected.agents[by] ?? {}) : {}
+        expect(Object.fromEntries(rows.map(({ key, value }) => [key, value]))).toMatchObject(wanted)
       }
     }
   })
