@@ -39,6 +39,12 @@ export interface FilteredBuckets {
   ) => Effect.Effect<BucketReading, QueryError>
 }
 
+/**
+ * An event's clock may be this far ahead of its arrival: its session, which goes by arrival, may begin on the
+ * day before the one that its fact, and with it its properties, lie on.
+ */
+const AHEAD_MS = 5 * 60_000
+
 /** Segments read in one go, some 10 ms; then others get their turn. */
 const SLICE = 64
 
@@ -120,13 +126,15 @@ export const makeFilteredBuckets = (
       const { id, timezone } = merchant
       const all = [...new Set([timezone, ...(yield* zones.of(id))])]
       const range = unionOf(parts)
+      const isByProperty = wanted.sessions && propertiesIn(wanted).length > 0
+      const factsIn = isByProperty ? { from: range.from, to: range.to + AHEAD_MS } : range
       const partition = partitionOf(id)
       let days: ReadonlyArray<Day> = []
       let cost = 0
       const reading = yield* freshness.read(
         PROJECTION,
         partition,
-        all.map((zone) => daysScan(id, zone, range)),
+        all.map((zone) => daysScan(id, zone, factsIn)),
         (rows) => {
           days = all.flatMap((zone, index) => daysOf(zone, rows[index] ?? []))
           cost = days.reduce((sum, { facts }) => sum + facts, 0)

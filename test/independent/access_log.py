@@ -5,7 +5,7 @@ Usage: access_log.py FILE. Prints JSON:
   {"lines": n, "unreadable": n, "total": numbers, "days": {"2015-05-17": numbers},
    "hours": {"2015-05-17T10": numbers}, "by": {"TYPE" | "PATH" | "REFERRER": {value: numbers}},
    "byDay": {"2015-05-17": {"TYPE" | "PATH" | "REFERRER": {value: numbers}}},
-   "agents": {part of a user agent: page views whose agent holds it}}
+   "agents": {"OS" | "BROWSER": {value: page views}}}
 where numbers are {"EVENTS", "PAGEVIEWS", "VISITORS", "SESSIONS", "BOUNCE_RATE", "SESSION_SECONDS"};
 the last two are null where there is no session.
 
@@ -13,7 +13,8 @@ A line that is not whole is left out. A page view is a GET answered with 2xx or 
 no static file by its extension; nothing else counts. A visitor is an address with a user agent. A session
 is a run of a visitor's page views with less than 30 minutes between one and the next; it counts where it
 starts, under the values of its first one; of several in one second that is the first in the file. Days and
-hours are those of UTC. A path goes without query; a referrer is its host, "(none)" where there is none.
+hours are those of UTC. A path goes without query; a referrer is its host, "(none)" where there is none. Of
+systems and browsers only those are counted that an agent names without doubt.
 """
 import collections
 import datetime
@@ -34,7 +35,17 @@ STATIC = set(
     7z apk bin bz2 deb dmg exe gem gz iso jar msi pyc rar rpm tar tgz war whl xz zip zst
     doc docx eps epub odp ods odt pdf ppt pptx ps rtf tex xls xlsx""".split()
 )
-AGENTS = ["Windows NT", "Firefox/", "iPhone;"]
+AGENTS = {
+    "OS": {
+        "Windows": lambda agent: "Windows" in agent,
+        "iOS": lambda agent: "iPhone" in agent or "iPad" in agent,
+        "Android": lambda agent: "Android" in agent,
+    },
+    "BROWSER": {
+        "Firefox": lambda agent: "Firefox/" in agent and "SeaMonkey" not in agent,
+        "Googlebot": lambda agent: "Googlebot" in agent,
+    },
+}
 GAP = 30 * 60
 
 View = collections.namedtuple("View", "at visitor path referrer agent")
@@ -148,7 +159,10 @@ def main(path):
             )
             for one in sorted({day(view) for view in views})
         },
-        "agents": {part: sum(part in view.agent for view in views) for part in AGENTS},
+        "agents": {
+            name: {value: sum(holds(view.agent) for view in views) for value, holds in values.items()}
+            for name, values in AGENTS.items()
+        },
     }
     json.dump(result, sys.stdout, sort_keys=True)
     print()
