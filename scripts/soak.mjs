@@ -1,11 +1,11 @@
-// `npm run soak`: the fault tests at full length; their output is kept in docs/soak.txt.
+// `npm run soak`: the fault tests and the random tests of the numbers at full length; output in docs/soak.txt.
 import { spawn, spawnSync } from "node:child_process"
 import { createWriteStream } from "node:fs"
 import { join } from "node:path"
 import { build, install, root, run } from "./prepare.mjs"
 
 if (process.argv.includes("--help")) {
-  console.log(`npm run soak              every fault test at full length; output in docs/soak.txt
+  console.log(`npm run soak              every fault test and every random test of the numbers at full length; output in docs/soak.txt
 npm run soak -- FILTER …  only the fault tests whose path contains a filter; output on the screen alone`)
   process.exit(0)
 }
@@ -27,7 +27,7 @@ const child = spawn(
     "run",
     "--no-file-parallelism",
     "--reporter=verbose",
-    ...(filters.length > 0 ? filters : ["test/fault"]),
+    ...(filters.length > 0 ? filters : ["test/fault", "test/api/numbers", "test/unit/projections"]),
   ],
   {
     cwd: root,

@@ -16,6 +16,10 @@ const browserNames: Readonly<Record<string, string>> = {
   "Opera Mini": "Opera Mini",
 }
 
+/** Where it does not know the product, the parser gives a piece of the agent, which may be personal. */
+const browsers = new Set<string>(Object.values(Bowser.BROWSER_MAP))
+const systems = new Set<string>(Object.values(Bowser.OS_MAP))
+
 /** What lies beyond says nothing new, and parsing costs time for every character. */
 const READ = 512
 
@@ -25,8 +29,8 @@ const agents = new Cache<Agent>(4_096)
 const parse = (userAgent: string): Agent => {
   const { browser, os, platform } = Bowser.parse(userAgent)
   const agent: { -readonly [K in keyof Agent]: Agent[K] } = {}
-  if (browser.name) agent.browser = browserNames[browser.name] ?? browser.name
-  if (os.name) agent.os = os.name
+  if (browser.name && browsers.has(browser.name)) agent.browser = browserNames[browser.name] ?? browser.name
+  if (os.name && systems.has(os.name)) agent.os = os.name
   if (platform.type) agent.device = platform.type
   return agent
 }

@@ -21,6 +21,8 @@ const MOST_BYTES = 64 * 1024 * 1024
 /** Nobody waits for events that were recorded long ago: commits are rare while a build catches up. */
 const LONG_AGO_MS = 30_000
 const LATEST_LONG_AGO_MS = 10_000
+/** Unless no more of them come. */
+const PAUSE_MS = 200
 /** Events folded in one go. */
 const SLICE = 2_000
 
@@ -33,6 +35,7 @@ export class FoldGroup {
   private pendingSince: number | undefined
   private pendingEvents = 0
   private isCatchingUp = false
+  private lastTakenAt = 0
   private lastCommitMs = 0
   private lastCommitAt = performance.now()
   private readonly rates = new Map<BuildFold, number>()
@@ -85,6 +88,7 @@ export class FoldGroup {
         this.pendingEvents += events.length
         const last = events.at(-1)
         if (last === undefined) return
+        this.lastTakenAt = performance.now()
         this.isCatchingUp = last.metadata.recordedAt < Date.now() - LONG_AGO_MS
         if (this.pendingSince === undefined) {
           this.pendingSince = performance.now()
@@ -113,10 +117,9 @@ export class FoldGroup {
   }
 
   private dueAt(): number {
-    const wait = this.isCatchingUp
-      ? LATEST_LONG_AGO_MS
-      : Math.min(LATEST_MS, Math.max(SOONEST_MS, SPACING * this.lastCommitMs))
-    return (this.pendingSince ?? performance.now()) + wait
+    const since = this.pendingSince ?? performance.now()
+    if (this.isCatchingUp) return Math.min(since + LATEST_LONG_AGO_MS, this.lastTakenAt + PAUSE_MS)
+    return since + Math.min(LATEST_MS, Math.max(SOONEST_MS, SPACING * this.lastCommitMs))
   }
 
   private isDue(): boolean {

@@ -3,26 +3,27 @@ import type { Columns, Fact } from "./Facts.js"
 import type { Session } from "./Sessions.js"
 
 /**
- * The stored form of a bucket's numbers, an array to keep documents short: events, page views, payments,
- * refunds, points used, points earned, sessions, bounces, milliseconds in sessions, and then for each
+ * The stored form of a bucket's numbers, an array to keep documents short: events, page views, sessions,
+ * bounces, milliseconds in sessions, payments, refunds, points used, points earned, and then for each
  * currency, in order of its code: the code, its payments and their sum, its refunds and their sum.
- * A sum past 2^53 is a decimal string, as a JSON number would lose digits.
+ * A sum past 2^53 is a decimal string, as a JSON number would lose digits. It ends with the last number that
+ * was counted: most buckets are of page views alone.
  */
 export type Counts = Array<number | string>
 
 const EVENTS = 0
 const PAGEVIEWS = 1
-const PAYMENTS = 2
-const REFUNDS = 3
-const POINTS_USED = 4
-const POINTS_EARNED = 5
-const SESSIONS = 6
-const BOUNCES = 7
-const SESSION_MS = 8
+const SESSIONS = 2
+const BOUNCES = 3
+const SESSION_MS = 4
+const PAYMENTS = 5
+const REFUNDS = 6
+const POINTS_USED = 7
+const POINTS_EARNED = 8
 const MONEY = 9
 const GROUP = 5
 
-export const noCounts = (): Counts => [0, 0, 0, 0, 0, 0, 0, 0, 0]
+export const noCounts = (): Counts => []
 
 export const addSum = (sum: number | string, amount: number | string): number | string => {
   if (typeof sum === "number" && typeof amount === "number") {
@@ -33,12 +34,21 @@ export const addSum = (sum: number | string, amount: number | string): number | 
   return total <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(total) : String(total)
 }
 
+const reach = (counts: Counts, length: number): void => {
+  while (counts.length < length) counts.push(0)
+}
+
 const bump = (counts: Counts, at: number, by: number): void => {
+  if (at >= counts.length) {
+    if (by === 0) return
+    reach(counts, at + 1)
+  }
   counts[at] = (counts[at] as number) + by
 }
 
 /** Where the currency's numbers are; they are put in when it is new. */
 const moneyAt = (counts: Counts, currency: string): number => {
+  reach(counts, MONEY)
   let at = MONEY
   while (at < counts.length && (counts[at] as string) < currency) at += GROUP
   if (counts[at] !== currency) counts.splice(at, 0, currency, 0, 0, 0, 0)
@@ -46,6 +56,10 @@ const moneyAt = (counts: Counts, currency: string): number => {
 }
 
 const addTo = (counts: Counts, at: number, more: number | string): void => {
+  if (at >= counts.length) {
+    if (more === 0) return
+    reach(counts, at + 1)
+  }
   counts[at] = addSum(counts[at] as number | string, more)
 }
 
@@ -70,9 +84,9 @@ const countMoney = (
 
 /** Counts an event into the bucket, in place. */
 export const countFact = (counts: Counts, fact: Fact): void => {
-  counts[EVENTS] = (counts[EVENTS] as number) + 1
+  bump(counts, EVENTS, 1)
   const type = fact.values[TYPE]
-  if (type === "pageview") counts[PAGEVIEWS] = (counts[PAGEVIEWS] as number) + 1
+  if (type === "pageview") bump(counts, PAGEVIEWS, 1)
   else if (type === "payment" || type === "refund") {
     countMoney(counts, type === "payment", fact, fact.values[CURRENCY] ?? null)
   }
@@ -80,9 +94,9 @@ export const countFact = (counts: Counts, fact: Fact): void => {
 
 /** As `countFact`, for a fact in columns. */
 export const countRow = (counts: Counts, columns: Columns, row: number): void => {
-  counts[EVENTS] = (counts[EVENTS] as number) + 1
+  bump(counts, EVENTS, 1)
   const type = columns.value(row, TYPE)
-  if (type === "pageview") counts[PAGEVIEWS] = (counts[PAGEVIEWS] as number) + 1
+  if (type === "pageview") bump(counts, PAGEVIEWS, 1)
   else if (type === "payment" || type === "refund") {
     const money = {
       amount: columns.amount(row),
@@ -125,7 +139,8 @@ export const changeSessions = (counts: Counts, change: SessionChange): void => {
 
 /** Adds `more` to `counts`, in place. */
 export const addCounts = (counts: Counts, more: Counts): void => {
-  for (let i = 0; i < MONEY; i++) addTo(counts, i, more[i] as number | string)
+  const plain = Math.min(MONEY, more.length)
+  for (let i = 0; i < plain; i++) addTo(counts, i, more[i] as number | string)
   for (let i = MONEY; i < more.length; i += GROUP) {
     const at = moneyAt(counts, more[i] as string)
     for (let j = 1; j < GROUP; j++) addTo(counts, at + j, more[i + j] as number | string)
@@ -160,6 +175,8 @@ export const moneyOf = (counts: Counts, currency: string): MoneyCounts => {
 export const currenciesOf = (counts: Counts): ReadonlyArray<string> =>
   counts.filter((_, index) => index >= MONEY && (index - MONEY) % GROUP === 0).map(String)
 
+const numberIn = (counts: Counts, at: number): number => (counts[at] as number | undefined) ?? 0
+
 /** 0 ÷ 0 is null. */
 const ratio = (part: number, whole: number): number | null => (whole === 0 ? null : part / whole)
 
@@ -174,21 +191,21 @@ export const metricValue = (
 ): number | null => {
   switch (metric) {
     case "EVENTS":
-      return counts[EVENTS] as number
+      return numberIn(counts, EVENTS)
     case "PAGEVIEWS":
-      return counts[PAGEVIEWS] as number
+      return numberIn(counts, PAGEVIEWS)
     case "SESSIONS":
-      return counts[SESSIONS] as number
+      return numberIn(counts, SESSIONS)
     case "BOUNCE_RATE":
-      return ratio(counts[BOUNCES] as number, counts[SESSIONS] as number)
+      return ratio(numberIn(counts, BOUNCES), numberIn(counts, SESSIONS))
     case "SESSION_SECONDS":
-      return ratio(Number(counts[SESSION_MS]) / 1000, counts[SESSIONS] as number)
+      return ratio(Number(counts[SESSION_MS] ?? 0) / 1000, numberIn(counts, SESSIONS))
     case "PAYMENTS":
-      return counts[PAYMENTS] as number
+      return numberIn(counts, PAYMENTS)
     case "GROSS_VOLUME":
       return Number(moneyOf(counts, currency).gross)
     case "REFUNDS":
-      return counts[REFUNDS] as number
+      return numberIn(counts, REFUNDS)
     case "REFUND_VOLUME":
       return Number(moneyOf(counts, currency).refunded)
     case "NET_VOLUME": {
@@ -200,9 +217,9 @@ export const metricValue = (
       return ratio(Number(gross), payments)
     }
     case "POINTS_USED":
-      return Number(counts[POINTS_USED])
+      return Number(counts[POINTS_USED] ?? 0)
     case "POINTS_EARNED":
-      return Number(counts[POINTS_EARNED])
+      return Number(counts[POINTS_EARNED] ?? 0)
   }
 }
 
@@ -211,7 +228,7 @@ export const isMet = (counts: Counts, metric: Exclude<Metric, "VISITORS">, curre
   switch (metric) {
     case "BOUNCE_RATE":
     case "SESSION_SECONDS":
-      return (counts[SESSIONS] as number) > 0
+      return numberIn(counts, SESSIONS) > 0
     case "GROSS_VOLUME":
     case "AVERAGE_ORDER_VALUE":
       return moneyOf(counts, currency).payments > 0
