@@ -75,8 +75,11 @@ export const segmentsScan = (merchantId: string, zone: string, first: number, la
 /** Where the kept buckets of an interval lie, days apart, which `daysScan` finds. */
 const collectionsOf = (interval: Kept, { dimension, counts, visitors }: Wanted): ReadonlyArray<string> => {
   if (dimension !== undefined) {
-    if (interval !== "DAY") return [collections.valueHours]
-    return [...(counts ? [collections.values] : []), ...(visitors ? [collections.valueVisitors] : [])]
+    const [counted, seen] =
+      interval === "DAY"
+        ? [collections.values, collections.valueVisitors]
+        : [collections.valueHours, collections.valueHourVisitors]
+    return [...(counts ? [counted] : []), ...(visitors ? [seen] : [])]
   }
   if (interval === "MINUTE") return [collections.minutes]
   if (interval === "TEN_MINUTES") return [collections.tens]
@@ -105,10 +108,10 @@ export const bucketScans = (
 
 type Add = (at: number, value: string | undefined, counts?: Counts, visitors?: StoredVisitors) => void
 
-const addSlots = (parent: number, value: string | undefined, slots: Slots<Slot>, add: Add): void => {
+const addSlots = (parent: number, slots: Slots<Slot>, add: Add): void => {
   for (const name in slots) {
     const [counts, visitors] = slots[name] as Slot
-    add(parent + Number(name) * 1000, value, counts, visitors)
+    add(parent + Number(name) * 1000, undefined, counts, visitors)
   }
 }
 
@@ -117,7 +120,7 @@ const addRow = (collection: string, row: Row, add: Add): void => {
   switch (collection) {
     case collections.minutes:
     case collections.tens:
-      addSlots(timeOf(parts[2] as string), undefined, row.doc as Slots<Slot>, add)
+      addSlots(timeOf(parts[2] as string), row.doc as Slots<Slot>, add)
       return
     case collections.visitors:
       add(timeOf(parts[2] as string), undefined, undefined, (row.doc as VisitorsDoc).v)
@@ -139,7 +142,14 @@ const addRow = (collection: string, row: Row, add: Add): void => {
       for (const [value, visitors] of rowEntries<StoredVisitors>(row, 4)) add(day, value, undefined, visitors)
       return
     case collections.valueHours:
-      for (const [value, slots] of rowEntries<Slots<Slot>>(row, 4)) addSlots(day, value, slots, add)
+      for (const [value, slots] of rowEntries<Slots<Counts>>(row, 4)) {
+        for (const name in slots) add(day + Number(name) * 1000, value, slots[name])
+      }
+      return
+    case collections.valueHourVisitors:
+      for (const [value, slots] of rowEntries<Slots<StoredVisitors>>(row, 4)) {
+        for (const name in slots) add(day + Number(name) * 1000, value, undefined, slots[name])
+      }
       return
   }
 }

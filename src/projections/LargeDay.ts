@@ -31,14 +31,29 @@ const newSlots = <A>(): Slots<A> => ({})
 interface Value {
   readonly name: string
   readonly counts: Counts
+  readonly hours: Slots<Counts>
   visitors: VisitorSet | undefined
-  readonly hours: Slots<Slot>
+  hourVisitors: Slots<StoredVisitors> | undefined
 }
 
 const addVisitor = (slot: Slot, visitor: string): void => {
   const visitors = VisitorSet.of(slot[1])
   slot[1] = visitors
   visitors.add(visitor)
+}
+
+const addTo = (slots: Slots<StoredVisitors>, name: string, visitor: string): void => {
+  const visitors = VisitorSet.of(slots[name])
+  slots[name] = visitors
+  visitors.add(visitor)
+}
+
+const countsIn = (slots: Slots<Counts>, name: string): Counts => {
+  const known = slots[name]
+  if (known !== undefined) return known
+  const counts = noCounts()
+  slots[name] = counts
+  return counts
 }
 
 const slotIn = (slots: Slots<Slot>, name: string): Slot => {
@@ -95,7 +110,7 @@ export class LargeDay {
   count(fact: Fact, visitor: string | null, at: Cut, now: number): void {
     const hour = slotOf(this.is.day, at.hour)
     countFact(this.counts, fact)
-    countFact(this.hour(hour), fact)
+    countFact(countsIn(this.hours, hour), fact)
     if (visitor !== null) this.addVisitor(visitor, hour)
     for (const slot of this.fineSlots(at, now)) {
       countFact(slot[0], fact)
@@ -103,13 +118,13 @@ export class LargeDay {
     }
     for (let i = 0; i < this.values.length; i++) {
       const value = this.value(i, fact.values)
-      const slot = slotIn(value.hours, hour)
       countFact(value.counts, fact)
-      countFact(slot[0], fact)
+      countFact(countsIn(value.hours, hour), fact)
       if (visitor === null) continue
       value.visitors ??= this.visitorsOf(i, value.name)
       value.visitors.add(visitor)
-      addVisitor(slot, visitor)
+      value.hourVisitors ??= this.hourVisitorsOf(i, value.name)
+      addTo(value.hourVisitors, hour, visitor)
     }
   }
 
@@ -118,21 +133,13 @@ export class LargeDay {
     const at = cut(this.is.zone, start)
     const hour = slotOf(this.is.day, at.hour)
     changeSessions(this.counts, change)
-    changeSessions(this.hour(hour), change)
+    changeSessions(countsIn(this.hours, hour), change)
     for (const slot of this.fineSlots(at, now)) changeSessions(slot[0], change)
     for (let i = 0; i < this.values.length; i++) {
       const value = this.value(i, values)
       changeSessions(value.counts, change)
-      changeSessions(slotIn(value.hours, hour)[0], change)
+      changeSessions(countsIn(value.hours, hour), change)
     }
-  }
-
-  private hour(name: string): Counts {
-    const known = this.hours[name]
-    if (known !== undefined) return known
-    const counts = noCounts()
-    this.hours[name] = counts
-    return counts
   }
 
   private addVisitor(visitor: string, hour: string): void {
@@ -145,9 +152,7 @@ export class LargeDay {
     }
     this.all.add(visitor)
     this.hourVisitors ??= this.docs.edit<Slots<StoredVisitors>>(collections.hourVisitors, this.key, newSlots)
-    const visitors = VisitorSet.of(this.hourVisitors[hour])
-    this.hourVisitors[hour] = visitors
-    visitors.add(visitor)
+    addTo(this.hourVisitors, hour, visitor)
   }
 
   /** The slots of buckets that expire, those left out that have. */
@@ -197,8 +202,11 @@ export class LargeDay {
     return {
       name,
       counts: editTable(docs, collections.values, key, name, noCounts)[own] as Counts,
+      hours: editTable<Slots<Counts>>(docs, collections.valueHours, key, name, newSlots)[
+        own
+      ] as Slots<Counts>,
       visitors: undefined,
-      hours: editTable<Slots<Slot>>(docs, collections.valueHours, key, name, newSlots)[own] as Slots<Slot>,
+      hourVisitors: undefined,
     }
   }
 
@@ -222,6 +230,13 @@ export class LargeDay {
     const visitors = VisitorSet.decode(entries[own] as StoredVisitors)
     entries[own] = visitors
     return visitors
+  }
+
+  private hourVisitorsOf(index: number, name: string): Slots<StoredVisitors> {
+    const key = this.valuesKey(index)
+    const { valueHourVisitors } = collections
+    const entries = editTable<Slots<StoredVisitors>>(this.docs, valueHourVisitors, key, name, newSlots)
+    return entries[entryName(name)] as Slots<StoredVisitors>
   }
 
   private valuesKey(index: number): string {

@@ -19,7 +19,8 @@ import type { VisitorSet } from "./VisitorSet.js"
  * `minutes`       hour → counts and clients of each MINUTE.
  * `values`        dimension, day → table by value: counts of the day.
  * `valueVisitors` dimension, day → table by value: clients of the day.
- * `valueHours`    dimension, day → table by value: counts and clients of each hour.
+ * `valueHours`    dimension, day → table by value: counts of each hour.
+ * `valueHourVisitors` dimension, day → table by value: clients of each hour.
  *
  * Within a document buckets go by the seconds from its start. What is asked for apart lies apart: a year of
  * counts is read without the clients. Facts of larger days lie in `facts`, sessions in `sessions`.
@@ -33,6 +34,7 @@ export const collections = {
   values: "values",
   valueVisitors: "valueVisitors",
   valueHours: "valueHours",
+  valueHourVisitors: "valueHourVisitors",
 } as const
 
 /** In memory a set of clients is a `VisitorSet`; as it comes from the store, a text. */
