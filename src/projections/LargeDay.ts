@@ -23,7 +23,6 @@ import type { Session } from "./Sessions.js"
 import { editTable, entryName, tableEntry, tableSize } from "./Table.js"
 import { VisitorSet } from "./VisitorSet.js"
 
-const none: ReadonlyArray<Slot> = []
 const newSlot = (): Slot => [noCounts()]
 const newSlots = <A>(): Slots<A> => ({})
 
@@ -69,7 +68,7 @@ export interface Large {
   readonly zone: string
   /** Its first instant, epoch ms. */
   readonly day: number
-  /** Numbers of many merchants together have hours and days, and neither dimensions nor shorter buckets. */
+  /** Numbers of many merchants together have no dimensions. */
   readonly isTogether: boolean
   /** Values of a dimension that are counted apart; those that come later are `(other)`. */
   readonly maxValues: number
@@ -157,7 +156,6 @@ export class LargeDay {
 
   /** The slots of buckets that expire, those left out that have. */
   private fineSlots(at: Cut, now: number): ReadonlyArray<Slot> {
-    if (this.is.isTogether) return none
     const slots: Array<Slot> = []
     if (at.tenMinutes >= now - TEN_MINUTES_KEPT) {
       slots.push(slotIn(this.fineDoc("tens", this.is.day, now), slotOf(this.is.day, at.tenMinutes)))

@@ -143,8 +143,11 @@ class Question {
     const { timezone } = this.merchant
     if (zone === timezone) return false
     const units = this.parts.map(({ interval }) => unit[finer(interval)])
-    const apart = Math.abs(offsetAt(zone, start) - offsetAt(timezone, start))
-    return units.some((length) => apart % length !== 0)
+    // Clocks may be set by half an hour within the day, those of either zone.
+    return [start, this.endOf(zone, start) - 1].some((at) => {
+      const apart = Math.abs(offsetAt(zone, at) - offsetAt(timezone, at))
+      return units.some((length) => apart % length !== 0)
+    })
   }
 
   /** What has to be read once it is known which days are kept as facts. */

@@ -109,6 +109,27 @@ describe("the overview", () => {
     expect(hours).toMatchObject({ activeMerchants: 30, volumes: [{ currency: "USD", amount: 3_000 }] })
   })
 
+  it("has minutes and ten minutes as well", async () => {
+    const minute = Math.floor(Date.now() / 60_000 - 5) * 60_000
+    await settled(
+      await world.send(
+        { merchantId: "shop-1", clientId: "now", at: minute },
+        { merchantId: "shop-2", clientId: "now", at: minute + 59_999 },
+        { merchantId: "shop-2", clientId: "now", at: minute + 60_000 },
+      ),
+    )
+    const range = { from: minute, to: minute + 120_000 }
+    const values = async (interval: "MINUTE" | "TEN_MINUTES", metric: string) => {
+      const { series } = await overview(range, interval)
+      return series.find((one) => one.metric === metric)?.points.map(({ value }) => value)
+    }
+    expect(await values("MINUTE", "EVENTS")).toEqual([2, 1])
+    expect(await values("MINUTE", "VISITORS")).toEqual([2, 1])
+    expect(await values("MINUTE", "SESSIONS")).toEqual([2, 0])
+    const tens = await values("TEN_MINUTES", "EVENTS")
+    expect(tens?.reduce<number>((sum, value) => sum + (value ?? 0), 0)).toBe(3)
+  })
+
   it("is answered again without another look while nothing new was recorded, and anew after that", async () => {
     const before = await overview(day)
     expect((await overview(day)).series[0]?.points[0]?.value).toBe(before.series[0]?.points[0]?.value)
