@@ -21,6 +21,7 @@ import { type CheckedFilter, matchFacts, matchValues } from "./Filter.js"
 import type { Freshness } from "./Freshness.js"
 import type { BucketReading, BucketsOf } from "./MerchantBuckets.js"
 import type { QueryError } from "./QueryError.js"
+import { AHEAD_MS } from "./TimeRange.js"
 import type { Zones } from "./Zones.js"
 
 export interface FactsWanted {
@@ -38,12 +39,6 @@ export interface FilteredBuckets {
     wanted: FactsWanted,
   ) => Effect.Effect<BucketReading, QueryError>
 }
-
-/**
- * An event's clock may be this far ahead of its arrival: its session, which goes by arrival, may begin on the
- * day before the one that its fact, and with it its properties, lie on.
- */
-const AHEAD_MS = 5 * 60_000
 
 /** Segments read in one go, some 10 ms; then others get their turn. */
 const SLICE = 64

@@ -25,6 +25,7 @@ import type { Row, Scan } from "../readmodels/ReadModels.js"
 import { MAX_FACTS, tooManyFacts } from "./Costs.js"
 import type { Freshness, Reading } from "./Freshness.js"
 import { type QueryError, refused } from "./QueryError.js"
+import { AHEAD_MS } from "./TimeRange.js"
 import type { Zones } from "./Zones.js"
 
 export type { Part } from "../projections/metrics.js"
@@ -82,19 +83,6 @@ const union = (ranges: ReadonlyArray<Range>): Range => ({
   to: Math.max(...ranges.map(({ to }) => to)),
 })
 
-/** The parts of the range that are in none of the others. */
-export const without = (range: Range, others: ReadonlyArray<Range>): ReadonlyArray<Range> => {
-  const left: Array<Range> = []
-  let from = range.from
-  for (const other of [...others].sort((a, b) => a.from - b.from)) {
-    if (other.from > from) left.push({ from, to: Math.min(other.from, range.to) })
-    from = Math.max(from, other.to)
-    if (from >= range.to) break
-  }
-  if (from < range.to) left.push({ from, to: range.to })
-  return left.filter((one) => one.from < one.to)
-}
-
 const merge = (ranges: ReadonlyArray<Range>): ReadonlyArray<Range> => {
   const merged: Array<Range> = []
   for (const range of [...ranges].sort((a, b) => a.from - b.from)) {
@@ -115,7 +103,7 @@ class Question {
   readonly first: ReadonlyArray<Scan>
   private readonly range: Range
   private days: ReadonlyArray<Day> = []
-  private fromFacts: ReadonlyArray<Day> = []
+  private fromFacts: ReadonlySet<Day> = new Set()
   private sessionRanges: ReadonlyArray<Range> = []
 
   constructor(
@@ -132,8 +120,10 @@ class Question {
         return { zone, part, index, interval, scans: bucketScans(id, zone, interval, part.range, wanted) }
       }),
     )
+    const { from, to } = this.range
+    const daysIn = { from, to: wanted.sessions ? to + AHEAD_MS : to }
     this.first = [
-      ...zones.map((zone) => daysScan(id, zone, this.range)),
+      ...zones.map((zone) => daysScan(id, zone, daysIn)),
       ...this.pieces.flatMap(({ scans }) => scans),
     ].map((scan) => ({ ...scan, limit: MAX_DOCUMENTS }))
   }
@@ -154,25 +144,36 @@ class Question {
   follow(rows: ReadonlyArray<ReadonlyArray<Row>>): ReadonlyArray<Scan> {
     const { id } = this.merchant
     this.days = this.zones.flatMap((zone, index) => daysOf(zone, rows[index] ?? []))
-    this.fromFacts = this.days.filter((day) => !day.isLarge || this.isMisaligned(day))
+    this.fromFacts = new Set(
+      this.days.filter((day) => day.start < this.range.to && (!day.isLarge || this.isMisaligned(day))),
+    )
     if (this.facts > MAX_FACTS) return []
-    const scans = this.fromFacts
+    const scans = [...this.fromFacts]
       .filter(({ isLarge }) => isLarge)
       .map(({ zone, start }) => segmentsScan(id, zone, start, start))
     if (!this.wanted.sessions) return scans
-    const uncovered = this.zones.flatMap((zone) => {
-      const covered = this.days.filter((day) => day.zone === zone && !this.fromFacts.includes(day))
-      return without(
-        this.range,
-        covered.map((day) => this.rangeOf(day)),
-      )
-    })
-    this.sessionRanges = merge(uncovered)
-    return [...scans, ...this.sessionRanges.map(({ from, to }) => sessionsScan(id, from, to))]
+    this.sessionRanges = merge(this.zones.flatMap((zone) => this.uncounted(zone)))
+    return [
+      ...scans,
+      ...this.sessionRanges.map(({ from, to }) => ({ ...sessionsScan(id, from, to), limit: MAX_DOCUMENTS })),
+    ]
   }
 
-  private rangeOf({ zone, start }: Day): Range {
-    return { from: start, to: this.endOf(zone, start) }
+  /**
+   * Where sessions of the zone may begin that no bucket counts: on its days that are kept as facts, and
+   * shortly before a day, as an event's clock may have been ahead of its arrival.
+   */
+  private uncounted(zone: string): ReadonlyArray<Range> {
+    const days = this.days.filter((day) => day.zone === zone)
+    const counted = days.filter((day) => !this.fromFacts.has(day))
+    const countedEnds = new Set(counted.map(({ start }) => this.endOf(zone, start)))
+    return days
+      .map((day) => ({
+        from: countedEnds.has(day.start) ? day.start : day.start - AHEAD_MS,
+        to: this.fromFacts.has(day) ? this.endOf(zone, day.start) : day.start,
+      }))
+      .map(({ from, to }) => ({ from: Math.max(from, this.range.from), to: Math.min(to, this.range.to) }))
+      .filter(({ from, to }) => from < to)
   }
 
   private endOf(zone: string, start: number): number {
@@ -182,7 +183,7 @@ class Question {
 
   /** Facts that are read, of days that are large but can't be taken as they lie. */
   get facts(): number {
-    return this.fromFacts.reduce((sum, { isLarge, facts }) => (isLarge ? sum + facts : sum), 0)
+    return [...this.fromFacts].reduce((sum, { isLarge, facts }) => (isLarge ? sum + facts : sum), 0)
   }
 
   answer(rows: ReadonlyArray<ReadonlyArray<Row>>): ReadonlyArray<ReadonlyArray<Bucket>> {
@@ -207,7 +208,9 @@ class Question {
   ): void {
     const { timezone } = this.merchant
     const recut = zone !== timezone || interval !== part.interval
-    const skipped = this.fromFacts.filter((day) => day.zone === zone && day.isLarge).map(({ start }) => start)
+    const skipped = [...this.fromFacts]
+      .filter((day) => day.zone === zone && day.isLarge)
+      .map(({ start }) => start)
     const skips = skipped.length === 0 ? undefined : (at: number) => skipped.includes(cut(zone, at).day)
     const days = this.days.filter((day) => day.zone === zone)
     keptBuckets(interval, part.range, this.wanted, days, scanned, skips, (bucket) => {
@@ -247,7 +250,7 @@ class Question {
   private kept: ReadonlySet<string> | undefined
   private get keptDays(): ReadonlySet<string> {
     this.kept ??= new Set(
-      this.days.filter((day) => !this.fromFacts.includes(day)).map(({ zone, start }) => `${zone} ${start}`),
+      this.days.filter((day) => !this.fromFacts.has(day)).map(({ zone, start }) => `${zone} ${start}`),
     )
     return this.kept
   }

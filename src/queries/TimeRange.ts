@@ -7,6 +7,13 @@ export type { Range }
 
 export const MAX_POINTS = 11_000
 
+/**
+ * No event's clock is further ahead of its recording: 5 minutes are let in, and servers' clocks may differ. Its
+ * session, which goes by arrival, may begin on the day before the one that its fact, and with it its
+ * properties, lie on.
+ */
+export const AHEAD_MS = 10 * 60_000
+
 /** What a JavaScript date can say, less a year for widening: years -271820 to 275759. */
 const EDGE = 8_640_000_000_000_000 - 366 * 86_400_000
 

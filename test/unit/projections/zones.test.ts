@@ -81,4 +81,27 @@ describe("numbers of a merchant that moved to another zone", () => {
       }
     })
   }
+
+  it("are read from the buckets of both zones, and not from every session", async () => {
+    const first = Date.parse("2026-03-02T00:00:00Z")
+    const now = first + 8 * DAY
+    const day = (from: number, name: string): ReadonlyArray<TestEvent> =>
+      around(from + 12 * HOUR, name, 300, now).map((event) => ({
+        ...event,
+        at: from + ((((event.at - from) % (15 * HOUR)) + 15 * HOUR) % (15 * HOUR)),
+      }))
+    const events = [
+      settings("Asia/Tokyo", now),
+      ...[0, 1, 2, 3].flatMap((n) => day(first + n * DAY, `a${n}-`)),
+      settings("UTC", now),
+      ...[4, 5, 6, 7].flatMap((n) => day(first + n * DAY, `b${n}-`)),
+    ]
+    await expectSeries(events, "UTC", first + 4 * DAY)
+    const { buckets } = await folded(metrics, recorded(events))
+    const part = { interval: "DAY", range: { from: first, to: first + 8 * DAY } } as const
+    const wanted = { counts: true, visitors: true, sessions: true }
+    const { answer } = await Effect.runPromise(buckets.read({ id: "m", timezone: "UTC" }, [part], wanted))
+    const sessionTables = answer.rows.flat().filter(({ doc }) => Object.hasOwn(doc as object, "e"))
+    expect(sessionTables.length).toBeLessThanOrEqual(1)
+  })
 })
