@@ -7,11 +7,12 @@ import {
   type Metric,
   metrics,
 } from "../domain/Metrics.js"
-import { nextBucket, type Range } from "../domain/TimeBuckets.js"
-import { isMet, keptFor, metricValue, Sum, sumOf, sumsBy } from "../projections/metrics.js"
+import type { Range } from "../domain/TimeBuckets.js"
+import { isMet, metricValue, Sum, sumOf, sumsBy } from "../projections/metrics.js"
 import { checkFilter } from "./Filter.js"
 import type { FilteredBuckets } from "./FilteredBuckets.js"
 import type { AsOf } from "./Freshness.js"
+import { checkKept } from "./Kept.js"
 import type { BucketReading, MerchantBuckets, Part } from "./MerchantBuckets.js"
 import { type QueryError, refused } from "./QueryError.js"
 import { cover, planSeries } from "./TimeRange.js"
@@ -114,14 +115,6 @@ const hasAny = (sum: Sum, metric: Metric, currency: string): boolean =>
 export const valuesOf = (sum: Sum, currency: string): ReadonlyArray<MetricValue> =>
   metrics.map((metric) => ({ metric, value: metricOf(sum, metric, currency) }))
 
-/** The range's days, and the hours at its ends. */
-const coverParts = (zone: string, range: Range) =>
-  Effect.map(cover(zone, range), ({ range: whole, hours, days }) => {
-    const parts: Array<Part> = hours.map((part) => ({ interval: "HOUR", range: part }))
-    if (days !== undefined) parts.push({ interval: "DAY", range: days })
-    return { whole, parts }
-  })
-
 const byValueThenKey = (a: BreakdownRow, b: BreakdownRow): number =>
   b.value - a.value || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)
 
@@ -162,10 +155,10 @@ export const makeMetricQueries = (buckets: MerchantBuckets, facts: FilteredBucke
   return {
     totals: (subject, asked) =>
       Effect.gen(function* () {
-        const { whole, parts } = yield* coverParts(subject.timezone, asked.range)
+        const { range, parts } = yield* cover(subject.timezone, asked.range)
         const reading = yield* read(subject, parts, allNeeds, asked.filter)
         const sum = sumOf(reading.parts.flat())
-        return { values: valuesOf(sum, subject.currency), range: whole, asOf: reading.asOf }
+        return { values: valuesOf(sum, subject.currency), range, asOf: reading.asOf }
       }),
 
     series: (subject, { metric, interval, range: asked, filter }) =>
@@ -173,16 +166,7 @@ export const makeMetricQueries = (buckets: MerchantBuckets, facts: FilteredBucke
         const zone = subject.timezone
         const { range, starts } = yield* planSeries(zone, interval, asked)
         const reading = yield* read(subject, [{ interval, range }], needsOf(metric), filter)
-        const kept = keptFor(interval)
-        const newest = reading.answer.checkpoint.recordedAt
-        if (kept !== undefined && newest !== null && range.from < newest - kept) {
-          const earliest = new Date(nextBucket(zone, interval, newest - kept)).toISOString()
-          return yield* refused(
-            "RANGE_NOT_KEPT",
-            `${interval} is kept for ${kept / 86_400_000} days: begin at ${earliest} or later, or ask for HOUR or DAY`,
-            { earliest, days: kept / 86_400_000 },
-          )
-        }
+        yield* checkKept(zone, interval, range, reading.answer.checkpoint.recordedAt)
         const sums = sumsBy(reading.parts.flat(), ({ at }) => at)
         const points = starts.map((at, index) => ({
           at,
@@ -192,7 +176,7 @@ export const makeMetricQueries = (buckets: MerchantBuckets, facts: FilteredBucke
         return { points, range, asOf: reading.asOf }
       }),
 
-    breakdown: (subject, { metric, by, property, range, first, filter }) =>
+    breakdown: (subject, { metric, by, property, range: asked, first, filter }) =>
       Effect.gen(function* () {
         const rows = first ?? DEFAULT_ROWS
         if (!Number.isInteger(rows) || rows < 0 || rows > MAX_ROWS) {
@@ -203,7 +187,7 @@ export const makeMetricQueries = (buckets: MerchantBuckets, facts: FilteredBucke
           )
         }
         const made = yield* byOf(by, property)
-        const { whole, parts } = yield* coverParts(subject.timezone, range)
+        const { range, parts } = yield* cover(subject.timezone, asked)
         const reading = yield* read(subject, parts, needsOf(metric), filter, made)
         const found: Array<BreakdownRow> = []
         for (const [key, sum] of sumsBy(reading.parts.flat(), ({ value }) => value ?? "")) {
@@ -211,7 +195,7 @@ export const makeMetricQueries = (buckets: MerchantBuckets, facts: FilteredBucke
           found.push({ key, value: metricOf(sum, metric, subject.currency) ?? 0 })
         }
         found.sort(byValueThenKey)
-        return { rows: found.slice(0, rows), range: whole, asOf: reading.asOf }
+        return { rows: found.slice(0, rows), range, asOf: reading.asOf }
       }),
   }
 }

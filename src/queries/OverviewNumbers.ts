@@ -13,7 +13,7 @@ import {
 } from "../projections/metrics.js"
 import type { AsOf } from "./Freshness.js"
 import { checkKept } from "./Kept.js"
-import type { BucketReading, MerchantBuckets, Part } from "./MerchantBuckets.js"
+import type { BucketReading, MerchantBuckets } from "./MerchantBuckets.js"
 import { type QueryError, refused } from "./QueryError.js"
 import type { Cover, SeriesPlan } from "./TimeRange.js"
 
@@ -75,22 +75,16 @@ const counts = { counts: true, visitors: false, sessions: false } as const
 const visitors = { counts: false, visitors: true, sessions: false } as const
 const everything = { counts: true, visitors: true, sessions: true } as const
 
-const coverParts = ({ hours, days }: Cover): ReadonlyArray<Part> => [
-  ...hours.map((range): Part => ({ interval: "HOUR", range })),
-  ...(days === undefined ? [] : [{ interval: "DAY", range: days } satisfies Part]),
-]
-
 /** Reads all partitions, some at a time. They are not read at one moment: `asOf` is the earliest. */
 export const readOverview = (
   buckets: MerchantBuckets,
   interval: Interval,
   plan: SeriesPlan,
-  whole: Cover,
+  { range, parts }: Cover,
 ): Effect.Effect<OverviewNumbers, QueryError> =>
   Effect.gen(function* () {
     const adding = new Adding()
-    const parts = coverParts(whole)
-    const seriesIsWhole = whole.range.from === plan.range.from && whole.range.to === plan.range.to
+    const seriesIsWhole = range.from === plan.range.from && range.to === plan.range.to
 
     const readPartition = (partition: number) =>
       Effect.gen(function* () {

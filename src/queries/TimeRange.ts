@@ -1,6 +1,7 @@
 import { Either } from "effect"
 import type { Interval } from "../domain/Metrics.js"
 import { bucketStart, bucketStarts, nextBucket, type Range, widen } from "../domain/TimeBuckets.js"
+import type { Part } from "../projections/FactFold.js"
 import { type QueryRefused, refused } from "./QueryError.js"
 
 export type { Range }
@@ -30,9 +31,7 @@ export const checkRange = (range: Range): Either.Either<Range, QueryRefused> => 
 export interface SeriesPlan {
   /** Whole buckets. */
   readonly range: Range
-  /** The stored interval that is read: weeks and months are sums of days. */
-  readonly stored: "MINUTE" | "TEN_MINUTES" | "HOUR" | "DAY"
-  /** First instants of the points, and where the last one ends. */
+  /** First instants of the points. */
   readonly starts: ReadonlyArray<number>
 }
 
@@ -53,8 +52,7 @@ export const planSeries = (
         ),
       )
     }
-    const stored = interval === "WEEK" || interval === "MONTH" ? "DAY" : interval
-    return Either.right({ range, stored, starts })
+    return Either.right({ range, starts })
   })
 
 /**
@@ -63,8 +61,7 @@ export const planSeries = (
  */
 export interface Cover {
   readonly range: Range
-  readonly hours: ReadonlyArray<Range>
-  readonly days: Range | undefined
+  readonly parts: ReadonlyArray<Part>
 }
 
 export const cover = (zone: string, asked: Range): Either.Either<Cover, QueryRefused> =>
@@ -73,10 +70,11 @@ export const cover = (zone: string, asked: Range): Either.Either<Cover, QueryRef
     const firstDay = bucketStart(zone, "DAY", range.from)
     const from = firstDay === range.from ? firstDay : nextBucket(zone, "DAY", range.from)
     const to = bucketStart(zone, "DAY", range.to)
-    if (from >= to) return { range, hours: [range], days: undefined }
-    const hours = [
-      { from: range.from, to: from },
-      { from: to, to: range.to },
-    ].filter((part) => part.from < part.to)
-    return { range, hours, days: { from, to } }
+    if (from >= to) return { range, parts: [{ interval: "HOUR", range }] }
+    const parts: ReadonlyArray<Part> = [
+      { interval: "HOUR", range: { from: range.from, to: from } },
+      { interval: "HOUR", range: { from: to, to: range.to } },
+      { interval: "DAY", range: { from, to } },
+    ]
+    return { range, parts: parts.filter((part) => part.range.from < part.range.to) }
   })

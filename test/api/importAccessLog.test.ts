@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type Ended, runCommand, startCommand } from "../support/Command.js"
+import { runCommand, startCommand, summaryOf } from "../support/Command.js"
 import { realFile } from "../support/realFile.js"
 import { storedEvents } from "../support/storedEvents.js"
 import { projectRoot, TidemarkProcess, temporaryDirectory } from "../support/TidemarkProcess.js"
@@ -56,11 +56,6 @@ const readLines = (content: Buffer): ReadonlyArray<Line> => {
     offset += text.length + 1
   }
   return lines
-}
-
-const summaryOf = ({ code, stdout, stderr }: Ended) => {
-  if (code !== 0) throw new Error(`exit code ${code}: ${stderr}`)
-  return JSON.parse(stdout)
 }
 
 describe.skipIf(missing)("an access log, imported and read back", () => {

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process"
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type Ended, runCommand, startCommand } from "../support/Command.js"
+import { runCommand, startCommand, summaryOf } from "../support/Command.js"
 import { realFile } from "../support/realFile.js"
 import { storedEvents } from "../support/storedEvents.js"
 import { projectRoot, TidemarkProcess, temporaryDirectory } from "../support/TidemarkProcess.js"
@@ -32,11 +32,6 @@ const mapping = [
   ...["--map", "timestamp=trip_start_timestamp:seconds", "--map", "amount=fare:major"],
   ...["--set", "currency=USD", "--map", "paymentMethod=payment_type"],
 ]
-
-const summaryOf = ({ code, stdout, stderr }: Ended) => {
-  if (code !== 0) throw new Error(`exit code ${code}: ${stderr}`)
-  return JSON.parse(stdout)
-}
 
 describe.skipIf(missing)("payments.csv, imported and read back", () => {
   const directory = temporaryDirectory()

@@ -1,25 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { drawEvents, drawMerchant } from "../support/drawEvents.js"
 import { drawNarrowing, drawRange, everyQuestion, someQuestions } from "../support/drawQuestions.js"
 import { DIMENSIONS } from "../support/oracleEvents.js"
 import { rounds } from "../support/rounds.js"
-
-import { type Random, seededRandom } from "../support/Seed.js"
+import { runningTidemark } from "../support/runningTidemark.js"
+import { seededRandom } from "../support/Seed.js"
 import { Shop } from "../support/Shop.js"
-import { TidemarkProcess, temporaryDirectory } from "../support/TidemarkProcess.js"
 
 describe("every number equals its definition", () => {
-  const directory = temporaryDirectory()
-  const tidemark = new TidemarkProcess(directory.path)
-  let random: Random
-  beforeAll(async () => {
-    random = seededRandom("numbers").random
-    await tidemark.start()
-  })
-  afterAll(async () => {
-    await tidemark.stop()
-    directory.remove()
-  })
+  const tidemark = runningTidemark()
+  const { random } = seededRandom("numbers")
 
   const batch = () => 1 + random.integer(random.pick([3, 50, 400]))
 

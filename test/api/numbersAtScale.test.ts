@@ -1,25 +1,16 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { askBreakdown, askSeries, askTotals } from "../support/askNumbers.js"
 import { METRICS } from "../support/oracleEvents.js"
-import { type Random, seededRandom } from "../support/Seed.js"
+import { runningTidemark } from "../support/runningTidemark.js"
+import { seededRandom } from "../support/Seed.js"
 import { Shop } from "../support/Shop.js"
-import { TidemarkProcess, temporaryDirectory } from "../support/TidemarkProcess.js"
 
 const MINUTE = 60_000
 const DAY = 86_400_000
 const at = (text: string): number => Date.parse(text)
 
-const directory = temporaryDirectory()
-const tidemark = new TidemarkProcess(directory.path)
-let random: Random
-beforeAll(async () => {
-  random = seededRandom("numbers at scale").random
-  await tidemark.start()
-})
-afterAll(async () => {
-  await tidemark.stop()
-  directory.remove()
-})
+const tidemark = runningTidemark()
+const { random } = seededRandom("numbers at scale")
 
 const additive = [
   "EVENTS",

@@ -1,12 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { askSeries, askTotals } from "../support/askNumbers.js"
 import { lastClockChange, ZONES } from "../support/drawEvents.js"
 import { askable, everyQuestion } from "../support/drawQuestions.js"
 import { clockOf } from "../support/oracleClock.js"
 import { INTERVALS, METRICS } from "../support/oracleEvents.js"
-import { type Random, seededRandom } from "../support/Seed.js"
+import { runningTidemark } from "../support/runningTidemark.js"
+import { seededRandom } from "../support/Seed.js"
 import { type Given, Shop } from "../support/Shop.js"
-import { TidemarkProcess, temporaryDirectory } from "../support/TidemarkProcess.js"
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
@@ -14,17 +14,8 @@ const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 const at = (text: string): number => Date.parse(text)
 
-const directory = temporaryDirectory()
-const tidemark = new TidemarkProcess(directory.path)
-let random: Random
-beforeAll(async () => {
-  random = seededRandom("directed numbers").random
-  await tidemark.start()
-})
-afterAll(async () => {
-  await tidemark.stop()
-  directory.remove()
-})
+const tidemark = runningTidemark()
+const { random } = seededRandom("directed numbers")
 
 const shuffled = <A>(values: ReadonlyArray<A>): ReadonlyArray<A> =>
   values

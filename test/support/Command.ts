@@ -39,3 +39,9 @@ export const runCommand = (
   args: ReadonlyArray<string>,
   input?: Uint8Array,
 ): Promise<Ended> => startCommand(dataDir, args, input).ended
+
+/** The summary that a command prints with `--json`, when it did what it was asked for. */
+export const summaryOf = ({ code, stdout, stderr }: Ended) => {
+  if (code !== 0) throw new Error(`exit code ${code}: ${stdout}${stderr}`)
+  return JSON.parse(stdout)
+}

@@ -1,4 +1,4 @@
-import { runCommand } from "./Command.js"
+import { runCommand, summaryOf } from "./Command.js"
 import type { TidemarkProcess } from "./TidemarkProcess.js"
 
 /**
@@ -9,14 +9,13 @@ export const runImport = async (
   tidemark: TidemarkProcess,
   args: ReadonlyArray<string>,
 ): Promise<Readonly<Record<string, unknown>>> => {
-  const { code, stdout, stderr } = await runCommand(tidemark.dataDir, [
-    ...["import", ...args, "--url", tidemark.url, "--json"],
-  ])
-  if (code !== 0) throw new Error(`import ended with ${code}: ${stdout}${stderr}`)
+  const summary = summaryOf(
+    await runCommand(tidemark.dataDir, ["import", ...args, "--url", tidemark.url, "--json"]),
+  )
   const probe = await tidemark.send({ type: "request", clientId: "probe" })
   await tidemark.graphql(
     `query ($at: Position!) { merchants(first: 1) { nodes { totals(range: {from: "2020-01-01", to: "2020-01-02"}, atLeast: $at) { asOf { position } } } } }`,
     { at: probe.body.position },
   )
-  return JSON.parse(stdout.trim().split("\n").at(-1) ?? "{}")
+  return summary
 }

@@ -2,26 +2,19 @@ import { Effect, Either } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import type { Client } from "../../../src/queries/ClientQueries.js"
 import { everything } from "../../../src/queries/Scope.js"
-import type { ReadModelsService } from "../../../src/readmodels/ReadModels.js"
 import { until } from "../../support/until.js"
-import { type Calls, counting } from "./counting.js"
+import { counting } from "./counting.js"
 import { World } from "./world.js"
 
 const run = <A, E>(effect: Effect.Effect<A, E>): Promise<A> => Effect.runPromise(effect)
 
 describe("clients of all merchants", () => {
   const merchants = ["a-shop", "b-shop", "c-shop", "hasty"]
+  const { calls, over } = counting()
   let world: World
-  let calls: Calls
-
-  const counted = (real: ReadModelsService): ReadModelsService => {
-    const made = counting(real)
-    calls = made.calls
-    return made.store
-  }
 
   beforeAll(async () => {
-    world = await World.open({ readModels: counted })
+    world = await World.open({ readModels: over })
     await world.ask(
       'mutation { createMerchant(input: { id: "hasty", idleAfterSeconds: 1 }) { userErrors { code } } }',
     )

@@ -11,7 +11,8 @@ const run = Effect.runPromise
 const all = { collection: "c", from: "", to: "~" }
 
 const filled = async () => {
-  const { store, calls } = counting(makeMemoryReadModels({ synchronous: true }))
+  const { calls, over } = counting()
+  const store = over(makeMemoryReadModels({ synchronous: true }))
   const puts = Array.from({ length: 5 }, (_, i) => ({ collection: "c", key: `k${i}`, doc: i }))
   const checkpoint = { position: fromNumber(9), recordedAt: 90 }
   await run(store.commit("b", puts, new Map([[1, checkpoint]])))

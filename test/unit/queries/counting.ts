@@ -9,10 +9,10 @@ export interface Calls {
   readonly queryMany: Array<number>
 }
 
-/** The store, with its calls counted. */
-export const counting = (real: ReadModelsService) => {
+/** `over` gives a store whose calls are counted in `calls`. */
+export const counting = () => {
   const calls: Calls = { builds: 0, load: [], query: [], queryMany: [] }
-  const store: ReadModelsService = {
+  const over = (real: ReadModelsService): ReadModelsService => ({
     ...real,
     builds: Effect.suspend(() => {
       calls.builds++
@@ -30,6 +30,6 @@ export const counting = (real: ReadModelsService) => {
       calls.queryMany.push(questions.length)
       return real.queryMany(build, questions)
     },
-  }
-  return { store, calls }
+  })
+  return { calls, over }
 }

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import type { ReadModelsService } from "../../../src/readmodels/ReadModels.js"
-import { type Calls, counting } from "./counting.js"
+import { counting } from "./counting.js"
 import { World } from "./world.js"
 
 const MERCHANTS = 50
@@ -9,17 +8,11 @@ const range = '{ from: "2026-03-01", to: "2026-03-08" }'
 const series = (alias: string, metric: string) =>
   `${alias}: series(metric: ${metric}, interval: DAY, range: ${range}) { points { value } }`
 
+const { calls, over } = counting()
 let world: World
-let calls: Calls
-
-const counted = (real: ReadModelsService): ReadModelsService => {
-  const made = counting(real)
-  calls = made.calls
-  return made.store
-}
 
 beforeAll(async () => {
-  world = await World.open({ readModels: counted })
+  world = await World.open({ readModels: over })
   const at = Date.parse("2026-03-02T10:00:00Z")
   const events = ids.flatMap((merchantId, index) =>
     Array.from({ length: index + 1 }, (_, n) => ({ merchantId, clientId: `c-${n}`, at: at + n })),
