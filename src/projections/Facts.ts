@@ -14,8 +14,16 @@ export { Columns, type Fact, type Segment } from "./Segments.js"
  */
 export const FACTS = "facts"
 
-/** Facts in one document. */
+/** Facts in one document, at most. */
 export const SEGMENT = 128
+
+/**
+ * What the texts and properties of a document may weigh before no more facts go in, in characters: it is
+ * written anew with each commit while it grows, and properties of one event may be as long as this.
+ */
+const MOST_WEIGHT = 64 * 1024
+/** Of a property beside its texts. */
+const PROPERTY_WEIGHT = 5
 
 const textOf = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value))
 
@@ -53,7 +61,9 @@ export const factOf = ({ event, metadata, position, revision }: RecordedEvent): 
 export const newSegment = (day: number, previous?: Segment): Segment => ({
   n: 0,
   d: day,
-  ...(previous === undefined ? {} : { l: new Columns(previous).latest - day }),
+  ...(previous === undefined
+    ? {}
+    : { l: new Columns(previous).latest - day, o: (previous.o ?? 0) + previous.n }),
   b: "0",
   s: [],
   c: Object.keys(own).map(() => 0),
@@ -74,6 +84,8 @@ interface Writer {
   recordedAt: number
   revision: number
   position: string
+  /** Characters of the texts. */
+  length: number
   readonly strings: Map<string, number>
   /** By the names' places, joined. */
   readonly shapes: Map<string, number>
@@ -101,6 +113,7 @@ const writerOf = (segment: Segment): Writer => {
   const writer: Writer = {
     rows: n,
     ...last,
+    length: s.reduce((sum, text) => sum + text.length, 0),
     strings: new Map(s.map((text, index) => [text, index + 1])),
     shapes: new Map(x?.h.map((names, index) => [names.join(), index + 1])),
   }
@@ -113,6 +126,7 @@ const place = (segment: Segment, writer: Writer, text: string | null): number =>
   const known = writer.strings.get(text)
   if (known !== undefined) return known
   const made = segment.s.push(text)
+  writer.length += text.length
   writer.strings.set(text, made)
   return made
 }
@@ -159,8 +173,20 @@ const appendProperties = (segment: Segment, writer: Writer, properties: Fact["pr
   for (const name of names) r.push(place(segment, writer, properties[name] ?? null))
 }
 
-/** Appends in place. The segment must have come from `newSegment` or from the store. */
-export const appendFact = (segment: Segment, fact: Fact): void => {
+const weighsMuch = ({ x }: Segment, { length }: Writer): boolean =>
+  length + (x === undefined ? 0 : x.r.length * PROPERTY_WEIGHT) >= MOST_WEIGHT
+
+/** Whether its facts are heavy. That follows from what they are, in whatever order they came. */
+export const isHeavy = (segment: Segment): boolean => weighsMuch(segment, writerOf(segment))
+
+/** Whether no more facts go into the segment. */
+export const isFull = (segment: Segment): boolean => segment.n >= SEGMENT || isHeavy(segment)
+
+/**
+ * Appends in place, and says whether the segment is full now. It must have come from `newSegment` or from
+ * the store.
+ */
+export const appendFact = (segment: Segment, fact: Fact): boolean => {
   const writer = writerOf(segment)
   const { c, v, n } = segment
   extend(c, own.at, n, fact.at - writer.at)
@@ -181,4 +207,5 @@ export const appendFact = (segment: Segment, fact: Fact): void => {
   writer.position = fact.position
   segment.n = n + 1
   writer.rows = n + 1
+  return n + 1 >= SEGMENT || weighsMuch(segment, writer)
 }

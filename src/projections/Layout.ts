@@ -53,13 +53,15 @@ export interface DayDoc {
   /** Of a day with many: the day, and its hours. */
   d?: Counts
   h?: Slots<Counts>
+  /** Number of the segment that the next fact goes into; 0 while it is missing. */
+  k?: number
 }
 
 export interface VisitorsDoc {
   v: StoredVisitors
 }
 
-/** Events of a day that are kept as facts alone: as many as fit one segment of facts. */
+/** Events of a day that are kept as facts alone, at most: as many as fit one segment of facts. */
 export { SEGMENT as FEW } from "./Facts.js"
 
 export const MINUTE_KEPT = 7 * 86_400_000

@@ -36,6 +36,8 @@ export interface Segment {
   readonly d: number
   /** The latest time of the facts in the segments before this one, as a difference to `d`. */
   readonly l?: number
+  /** How many facts the segments before this one have. */
+  readonly o?: number
   /** Position of the first fact. */
   b: string
   readonly s: Array<string>
@@ -103,6 +105,11 @@ export class Columns {
   get latestBefore(): number | undefined {
     const { l, d } = this.segment
     return l === undefined ? undefined : d + l
+  }
+
+  /** How many facts the day's segments before this one have. */
+  get factsBefore(): number {
+    return this.segment.o ?? 0
   }
 
   /** The latest time up to the end of this segment. */

@@ -11,8 +11,9 @@ import {
   FACTS,
   type Fact,
   factOf,
+  isFull,
+  isHeavy,
   newSegment,
-  SEGMENT,
   type Segment,
   segmentKey,
 } from "./Facts.js"
@@ -68,7 +69,7 @@ const merchantKey = (merchantId: string): string => {
 
 export interface MetricsOptions {
   readonly maxValues: number
-  /** Events of a day that are kept as facts alone: at most a segment of facts. */
+  /** Events of a day that are kept as facts alone, unless they are heavy: at most a segment of facts. */
   readonly few?: number
 }
 
@@ -100,6 +101,7 @@ export const makeMetrics = ({ maxValues, few = FEW }: MetricsOptions): Projectio
     const facts = doc.f as Segment
     delete doc.f
     docs.put(FACTS, segmentKey(merchantId, zone, day, 0), facts)
+    if (isFull(facts)) doc.k = 1
     const buckets = large(docs, merchantId, zone, day, true)
     const columns = new Columns(facts)
     for (let i = 0; i < columns.size; i++) {
@@ -121,16 +123,18 @@ export const makeMetrics = ({ maxValues, few = FEW }: MetricsOptions): Projectio
   ): LargeDay | undefined => {
     const doc = docs.edit(collections.days, timeKey(merchantId, zone, at.day), newDay)
     doc.n++
-    if (doc.n <= few) {
+    if (doc.d === undefined && doc.n <= few) {
       doc.f ??= newSegment(at.day)
       appendFact(doc.f, fact)
+      // Few events are many when they are heavy: the buckets are filled from all of them, this one too.
+      if (isHeavy(doc.f)) enlarge(docs, merchantId, zone, at.day, now)
       return undefined
     }
     if (doc.f !== undefined) enlarge(docs, merchantId, zone, at.day, now)
-    const number = Math.floor((doc.n - 1) / SEGMENT)
+    const number = doc.k ?? 0
     const place = (one: number) => segmentKey(merchantId, zone, at.day, one)
     const added = () => newSegment(at.day, docs.get<Segment>(FACTS, place(number - 1)))
-    appendFact(docs.edit(FACTS, place(number), added), fact)
+    if (appendFact(docs.edit(FACTS, place(number), added), fact)) doc.k = number + 1
     return large(docs, merchantId, zone, at.day, true)
   }
 
@@ -205,7 +209,7 @@ export const makeMetrics = ({ maxValues, few = FEW }: MetricsOptions): Projectio
 
   return {
     name: PROJECTION,
-    version: 2,
+    version: 3,
     collections: [ZONES, KEPT, FACTS, SESSIONS, ...Object.values(collections)],
     apply,
   }

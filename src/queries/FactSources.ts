@@ -1,5 +1,5 @@
 import { nextBucket } from "../domain/TimeBuckets.js"
-import { SEGMENT, type Segment, segmentKey } from "../projections/Facts.js"
+import { type Segment, segmentKey } from "../projections/Facts.js"
 import { Columns, type Day, daysOf, daysScan, FACTS } from "../projections/metrics.js"
 import type { Row, Scan } from "../readmodels/ReadModels.js"
 
@@ -88,8 +88,8 @@ class LargeDay implements Source {
     private readonly ours: Ours,
     private readonly day: Day,
   ) {
-    const { start, facts, doc } = day
-    this.next = Math.ceil(facts / SEGMENT) - 1
+    const { start, doc } = day
+    this.next = doc.k ?? 0
     const hours = Object.entries(doc.h ?? {})
       .map(([seconds, counts]) => ({ start: start + Number(seconds) * 1000, events: Number(counts[0]) }))
       .toSorted((a, b) => a.start - b.start)
@@ -108,11 +108,10 @@ class LargeDay implements Source {
   }
 
   take(rows: ReadonlyArray<Row>, look: Look): ReadonlyArray<Source> {
-    for (const { key, doc } of rows) {
-      const number = Number.parseInt(key.slice(key.lastIndexOf("\u0001") + 1), 36)
-      // Facts that came after the day was read are not among those that its hours count.
-      const known = this.day.facts - number * SEGMENT
+    for (const { doc } of rows) {
       const columns = new Columns(doc as Segment)
+      // Facts that came after the day was read are not among those that its hours count.
+      const known = this.day.facts - columns.factsBefore
       look(columns, (row, at) => {
         if (row < known) this.count(at)
       })

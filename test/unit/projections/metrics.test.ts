@@ -8,6 +8,7 @@ import {
   type Metric,
   metrics as metricNames,
 } from "../../../src/domain/Metrics.js"
+import { partitionOf } from "../../../src/domain/Partition.js"
 import type { Projection } from "../../../src/processors/Projection.js"
 import { addSum, countFact } from "../../../src/projections/Counts.js"
 import { factOf } from "../../../src/projections/Facts.js"
@@ -201,6 +202,32 @@ describe("metrics", () => {
     )
     expect(addSum(Number.MAX_SAFE_INTEGER, 1)).toBe("9007199254740992")
     expect(addSum("9007199254740992", "9007199254740992")).toBe("18014398509481984")
+  })
+
+  it("no document of a day grows past what its heaviest event weighs, and the numbers are the same", async () => {
+    const events = Array.from({ length: 200 }, (_, i): TestEvent => {
+      const client = { clientKey: `client-${i % 7}` }
+      const many = Object.fromEntries(Array.from({ length: 3_000 }, (_, name) => [`n${name}`, i % 2]))
+      const properties = i % 3 === 0 ? { note: `${"x".repeat(50_000)}${i}` } : i % 3 === 1 ? many : { i }
+      const data = { merchantId: "m", path: `/${i % 2}`, ...client, properties }
+      return { type: "pageview", at: now - (i * 7 * MINUTE) / 200, recordedAt: now, data }
+    })
+    for (const count of [1, 2, 5, 127, 128, 129, 200]) {
+      const { totals, readModels, build, series } = await given(metrics, events.slice(0, count))
+      expect(await totals()).toMatchObject({ EVENTS: count, VISITORS: Math.min(7, count), PAGEVIEWS: count })
+      expect(
+        (await series("EVENTS", "MINUTE", { from: now - HOUR, to: now + MINUTE })).length,
+      ).toBeGreaterThan(0)
+      const scans = ["days", "facts"].map((collection) => ({ collection, from: "m\u0001", to: "m\u0002" }))
+      const { rows } = await Effect.runPromise(readModels.query(build, partitionOf("m"), scans))
+      const lengths = rows.flat().map(({ doc }) => JSON.stringify(doc).length)
+      expect(Math.max(...lengths)).toBeLessThan(200_000)
+      const facts = rows
+        .flat()
+        .map(({ doc }) => doc as { f?: { n: number }; n: number; d: unknown; b?: string })
+      const held = facts.reduce((sum, one) => sum + (one.b === undefined ? (one.f?.n ?? 0) : one.n), 0)
+      expect(held).toBe(count)
+    }
   })
 
   it("a day gives the same numbers whether it is kept as facts, as buckets, or came to be buckets on the way", async () => {
