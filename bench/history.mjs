@@ -1,6 +1,6 @@
 // A year of events in the embedded log of a data directory, as the actors would have written them. A second
 // run with the same sizes finds it and leaves it as it is. What reads it starts the program with SECRET.
-//   node bench/history.mjs --dir DIRECTORY [--events 1000000] [--clients EVENTS/10] [--seed 7]
+//   node bench/history.mjs --dir DIRECTORY [--events 1000000] [--clients EVENTS/10] [--seed 7] [--days 365]
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -82,10 +82,12 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       events: { type: "string", default: "1000000" },
       clients: { type: "string" },
       seed: { type: "string", default: "7" },
+      days: { type: "string", default: "365" },
     },
   })
   if (values.dir === undefined) throw new Error("--dir DIRECTORY is needed")
   const events = Number(values.events)
   const clients = Number(values.clients ?? Math.ceil(events / 10))
-  console.log(JSON.stringify(await makeHistory(values.dir, { events, clients, seed: Number(values.seed) })))
+  const wanted = { events, clients, seed: Number(values.seed), days: Number(values.days) }
+  console.log(JSON.stringify(await makeHistory(values.dir, wanted)))
 }

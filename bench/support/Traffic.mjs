@@ -13,7 +13,7 @@ import {
   referrers,
 } from "./shops.mjs"
 
-export const YEAR_MS = 365 * 86_400_000
+const DAY_MS = 86_400_000
 /** Merchants beside `big`, by Zipf weights. */
 export const OTHERS = 1_000
 export const PATHS = 200
@@ -89,17 +89,17 @@ export class Traffic {
   #drawnCountries
 
   /**
-   * @param options `events` in all, `clients` in all, `seed`, and the instant `to` (epoch ms) at which the
-   * year ends
+   * @param options `events` in all, `clients` in all, `seed`, the instant `to` (epoch ms) at which it ends, and
+   * how many `days` it takes
    */
-  constructor({ events, clients, seed, to }) {
+  constructor({ events, clients, seed, to, days = 365 }) {
     this.events = events
     this.clients = clients
-    this.from = to - YEAR_MS
+    this.from = to - days * DAY_MS
     this.to = to
     this.#random = new Random(seed)
     this.#sessionsInAll = Math.max(1, Math.ceil(events / MEAN_LENGTH))
-    this.#step = (YEAR_MS - LAST_MS) / this.#sessionsInAll
+    this.#step = (days * DAY_MS - LAST_MS) / this.#sessionsInAll
     this.#drawnCountries = Uint8Array.from({ length: 4_096 }, () => this.#countries.draw(this.#random))
   }
 
