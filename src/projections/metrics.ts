@@ -209,7 +209,7 @@ export const makeMetrics = ({ maxValues, few = FEW }: MetricsOptions): Projectio
 
   return {
     name: PROJECTION,
-    version: 3,
+    version: 2,
     collections: [ZONES, KEPT, FACTS, SESSIONS, ...Object.values(collections)],
     apply,
   }
