@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs"
-import { Command, InvalidArgumentError } from "commander"
+import { Command, InvalidArgumentError, Option } from "commander"
 import { accessLogFormat } from "./import/accessLogFormat.js"
 import { csvFormat } from "./import/csvFormat.js"
 import { delimiterByte } from "./import/csvRow.js"
@@ -61,8 +61,15 @@ ${Object.entries(staticExtensions)
 A client is an address with a user agent.
 ${exitCodes}`
 
+const inLines = (names: ReadonlyArray<string>): string =>
+  names
+    .join(", ")
+    .replaceAll(/(.{1,80}(?:,|$)) ?/g, "  $1\n")
+    .trimEnd()
+
 const csvHelp = `
-Fields: ${fieldNames.join(", ")}
+Fields:
+${inLines(fieldNames)}
 Transforms: of timestamp seconds, milliseconds, iso; of amount major (12.45), minor (1245); of texts slug, lower.
 A --set beside a --map of the same field stands in for empty values.
 
@@ -144,8 +151,16 @@ export const importCommand = (): Command =>
     .addCommand(
       withImportOptions(new Command("csv"))
         .description("import rows of CSV as events")
-        .option("--map <field=column[:transform]>", "take a field from a column; repeatable", collect, [])
-        .option("--set <field=value>", "give a field the same value in all events; repeatable", collect, [])
+        .addOption(
+          new Option("--map <field=column[:transform]>", "take a field from a column; repeatable")
+            .argParser(collect)
+            .default([], "none"),
+        )
+        .addOption(
+          new Option("--set <field=value>", "give a field the same value in all events; repeatable")
+            .argParser(collect)
+            .default([], "none"),
+        )
         .option("--mapping <file>", 'the same in a file: {"map":{FIELD:"COLUMN"},"set":{FIELD:"VALUE"}}')
         .option("--merchant <id>", "whose events they are, when no column says it", merchantId)
         .option("--delimiter <character>", 'between fields, "tab" for tabs', delimiter, ",")

@@ -84,7 +84,7 @@ export const Event = builder.objectRef<ListedEvent>("Event").implement({
     properties: t.field({
       type: "JSON",
       nullable: true,
-      description: "Its other properties, without those that are personal.",
+      description: "Its custom properties, as they were sent.",
       resolve: (e) => e.recorded.event.data.properties ?? null,
     }),
   }),
