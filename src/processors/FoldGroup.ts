@@ -17,7 +17,8 @@ const LATEST_MS = 800
 const SPACING = 8
 const MOST_EVENTS = 100_000
 const MOST_DOCUMENTS = 150_000
-const MOST_BYTES = 64 * 1024 * 1024
+const MANY_BYTES = 64 * 1024 * 1024
+const MOST_BYTES = 4 * MANY_BYTES
 /** Nobody waits for events that were recorded long ago: commits are rare while a build catches up. */
 const LONG_AGO_MS = 30_000
 const LATEST_LONG_AGO_MS = 10_000
@@ -122,12 +123,25 @@ export class FoldGroup {
     return since + Math.min(LATEST_MS, Math.max(SOONEST_MS, SPACING * this.lastCommitMs))
   }
 
+  private changedBytes(): number {
+    return Math.max(0, ...this.folds.map(({ working }) => working.changedBytes))
+  }
+
+  /**
+   * Where every event changes large documents, a commit right after the last one would write all of them again
+   * for few events, and free nothing.
+   */
+  private mostBytes(): number {
+    const spaced = this.lastCommitAt + SPACING * this.lastCommitMs
+    return performance.now() < spaced ? MOST_BYTES : MANY_BYTES
+  }
+
   private isDue(): boolean {
     return (
       this.pendingEvents >= MOST_EVENTS ||
       performance.now() >= this.dueAt() ||
       this.folds.some(({ working }) => working.changedCount >= MOST_DOCUMENTS) ||
-      this.folds.some(({ working }) => working.changedBytes >= MOST_BYTES)
+      this.changedBytes() >= this.mostBytes()
     )
   }
 

@@ -19,7 +19,7 @@ export interface WorkingSetLimits {
 export const defaultLimits: WorkingSetLimits = { documents: 60_000, bytes: 32 * 1024 * 1024 }
 
 /** Parsed, a document takes several times the memory of its text. */
-const BYTES_PER_CHARACTER = 6
+const BYTES_PER_CHARACTER = 2.5
 const SAMPLE_EVERY = 64
 
 /**
