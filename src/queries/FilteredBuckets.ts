@@ -15,7 +15,7 @@ import {
   sessionsOf,
   sessionsScan,
 } from "../projections/metrics.js"
-import type { ReadModelsService } from "../readmodels/ReadModels.js"
+import type { ReadModelsService, Row } from "../readmodels/ReadModels.js"
 import { MAX_FACTS, tooManyFacts } from "./Costs.js"
 import { type CheckedFilter, matchFacts, matchValues } from "./Filter.js"
 import type { Freshness } from "./Freshness.js"
@@ -53,24 +53,31 @@ const propertiesIn = ({ by, filter }: FactsWanted): ReadonlyArray<string> => {
   return [...new Set(by?.property === undefined ? named : [...named, by.property])]
 }
 
-/** Takes facts one document at a time, and sessions when all facts are known. */
+/** Takes facts one document at a time, and then sessions. */
 class Scan {
   private readonly fold: FactFold
   private readonly names: ReadonlyArray<string>
   /** Of sessions' earliest events, by position: the properties that are asked about. */
   private readonly properties = new Map<Position, ReadonlyMap<string, string | null>>()
-  private readonly starts: ReadonlySet<Position>
+  private readonly starts = new Set<Position>()
 
   constructor(
     zone: string,
     parts: ReadonlyArray<Part>,
     private readonly wanted: FactsWanted,
-    private readonly sessions: ReadonlyArray<Session>,
     private readonly upTo: Position,
   ) {
     this.fold = new FactFold(zone, parts, wanted.visitors, wanted.by)
     this.names = propertiesIn(wanted)
-    this.starts = new Set(this.names.length === 0 ? [] : sessions.map(({ position }) => position))
+  }
+
+  /** Whether `expect` has to be told of all sessions before facts are taken. */
+  get isByProperty(): boolean {
+    return this.names.length > 0
+  }
+
+  expect(session: Session): void {
+    this.starts.add(session.position)
   }
 
   take(segment: Segment): void {
@@ -88,17 +95,30 @@ class Scan {
     }
   }
 
-  finish() {
-    for (const session of this.sessions) {
-      const known = this.properties.get(session.position)
-      const property = (name: string) => known?.get(name) ?? null
-      const { filter } = this.wanted
-      if (filter !== undefined && !matchValues(filter, session.values, property)) continue
-      this.fold.addSession(session, property)
-    }
+  takeSession(session: Session): void {
+    const known = this.properties.get(session.position)
+    const property = (name: string) => known?.get(name) ?? null
+    const { filter } = this.wanted
+    if (filter !== undefined && !matchValues(filter, session.values, property)) return
+    this.fold.addSession(session, property)
+  }
+
+  buckets() {
     return this.fold.buckets()
   }
 }
+
+/** Documents of sessions looked at in one go, some 10 ms. */
+const SESSION_SLICE = 64
+
+/** Every session of the rows that starts in the range; others get their turn in between. */
+const eachSession = (rows: ReadonlyArray<Row>, { from, to }: Range, take: (session: Session) => void) =>
+  Effect.gen(function* () {
+    for (let at = 0; at < rows.length; at += SESSION_SLICE) {
+      for (const session of sessionsOf(rows.slice(at, at + SESSION_SLICE), from, to)) take(session)
+      yield* Effect.sleep(0)
+    }
+  })
 
 /** Neighbouring days in runs, so that one scan reads many. */
 const runsOf = (days: ReadonlyArray<Day>): ReadonlyArray<{ zone: string; first: number; last: number }> => {
@@ -137,9 +157,9 @@ export const makeFilteredBuckets = (
         },
       )
       if (cost > MAX_FACTS) return yield* tooManyFacts(cost)
-      const sessions = [...sessionsOf(reading.answer.rows[all.length] ?? [], range.from, range.to)]
-      const upTo = reading.answer.checkpoint.position
-      const scan = new Scan(timezone, parts, wanted, sessions, upTo)
+      const sessions = reading.answer.rows[all.length] ?? []
+      const scan = new Scan(timezone, parts, wanted, reading.answer.checkpoint.position)
+      if (scan.isByProperty) yield* eachSession(sessions, range, (session) => scan.expect(session))
       for (const { doc } of days) if (doc.f !== undefined) scan.take(doc.f)
       for (const { zone, first, last } of runsOf(days.filter(({ isLarge }) => isLarge))) {
         let next = segmentsScan(id, zone, first, last)
@@ -153,6 +173,7 @@ export const makeFilteredBuckets = (
           yield* Effect.sleep(0)
         }
       }
-      return { ...reading, parts: scan.finish() }
+      yield* eachSession(sessions, range, (session) => scan.takeSession(session))
+      return { ...reading, parts: scan.buckets() }
     }),
 })
