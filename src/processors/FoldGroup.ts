@@ -17,8 +17,8 @@ const LATEST_MS = 800
 const SPACING = 8
 const MOST_EVENTS = 100_000
 const MOST_DOCUMENTS = 150_000
-const MANY_BYTES = 64 * 1024 * 1024
-const MOST_BYTES = 4 * MANY_BYTES
+const MANY_BYTES = 48 * 1024 * 1024
+const MOST_BYTES = 2 * MANY_BYTES
 /** Nobody waits for events that were recorded long ago: commits are rare while a build catches up. */
 const LONG_AGO_MS = 30_000
 const LATEST_LONG_AGO_MS = 10_000
