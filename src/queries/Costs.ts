@@ -9,3 +9,12 @@ export const tooManyFacts = (facts: number): QueryRefused =>
     `this reads ${facts} facts, one for each event of the days in range, and the limit is ${MAX_FACTS}: shorten the range, or ask without filter and property`,
     { limit: MAX_FACTS, facts },
   )
+
+/** Documents of sessions, of some 48 clients each, that one filtered question may read at one moment. */
+export const MAX_SESSION_DOCUMENTS = 4_000
+
+export const tooManySessions = refused(
+  "TOO_COSTLY",
+  `this reads ${MAX_SESSION_DOCUMENTS} documents of sessions or more, each of some 48 clients on a day: shorten the range, or ask for one metric that is not about sessions`,
+  { limit: MAX_SESSION_DOCUMENTS },
+)

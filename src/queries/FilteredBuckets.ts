@@ -16,7 +16,7 @@ import {
   sessionsScan,
 } from "../projections/metrics.js"
 import type { ReadModelsService, Row } from "../readmodels/ReadModels.js"
-import { MAX_FACTS, tooManyFacts } from "./Costs.js"
+import { MAX_FACTS, MAX_SESSION_DOCUMENTS, tooManyFacts, tooManySessions } from "./Costs.js"
 import { type CheckedFilter, matchFacts, matchValues } from "./Filter.js"
 import type { Freshness } from "./Freshness.js"
 import type { BucketReading, BucketsOf } from "./MerchantBuckets.js"
@@ -153,11 +153,13 @@ export const makeFilteredBuckets = (
         (rows) => {
           days = all.flatMap((zone, index) => daysOf(zone, rows[index] ?? []))
           cost = days.reduce((sum, { facts }) => sum + facts, 0)
-          return wanted.sessions && cost <= MAX_FACTS ? [sessionsScan(id, range.from, range.to)] : []
+          if (!wanted.sessions || cost > MAX_FACTS) return []
+          return [{ ...sessionsScan(id, range.from, range.to), limit: MAX_SESSION_DOCUMENTS }]
         },
       )
       if (cost > MAX_FACTS) return yield* tooManyFacts(cost)
       const sessions = reading.answer.rows[all.length] ?? []
+      if (sessions.length >= MAX_SESSION_DOCUMENTS) return yield* tooManySessions
       const scan = new Scan(timezone, parts, wanted, reading.answer.checkpoint.position)
       if (scan.isByProperty) yield* eachSession(sessions, range, (session) => scan.expect(session))
       for (const { doc } of days) if (doc.f !== undefined) scan.take(doc.f)
