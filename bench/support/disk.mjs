@@ -18,14 +18,22 @@ export const tablesOf = (file) => {
   }
 }
 
-/** Rows of a table: collection, documents, megabytes, bytes an event. */
+/** Of a table, or of the index of its keys: SQLite names that after the table. */
+const collectionIn = (name) => /^(?:sqlite_autoindex_)?(.+\/.+?)(?:_1)?$/.exec(name)?.[1]
+
+/** Rows of a table: collection, documents, megabytes with the index of keys, bytes an event. */
 export const collectionsOf = (readModels, events) => {
   const file = databaseFile(readModels)
+  const sizes = new Map()
+  for (const { name, bytes } of tablesOf(file)) {
+    const collection = collectionIn(name)
+    if (collection !== undefined) sizes.set(collection, (sizes.get(collection) ?? 0) + bytes)
+  }
   const database = new DatabaseSync(file, { readOnly: true })
   try {
-    return tablesOf(file)
-      .filter(({ name }) => name.includes("/"))
-      .map(({ name, bytes }) => {
+    return [...sizes]
+      .sort(([, a], [, b]) => b - a)
+      .map(([name, bytes]) => {
         const { documents } = database.prepare(`SELECT count(*) AS documents FROM "${name}"`).get()
         return [name, count(documents), (bytes / 1e6).toFixed(1), (bytes / events).toFixed(1)]
       })

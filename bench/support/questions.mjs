@@ -2,11 +2,19 @@
 // own at random within the history.
 import { countries } from "./shops.mjs"
 
-const DAY = 86_400_000
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
 
-/** A range of so many days that begins at any millisecond of the history. */
+/** A range of so many days that begins at any millisecond of the history: it widens to whole hours. */
 const rangeIn = ({ from, to, random }, days) => {
-  const start = Math.floor(from + random.next() * (to - from - days * DAY))
+  const start = Math.floor(from + random.next() * (to - from - (days + 1) * DAY))
+  return { from: new Date(start).toISOString(), to: new Date(start + days * DAY).toISOString() }
+}
+
+/** A range of so many whole days in the zone of `big`, which is 9 hours ahead of UTC all year. */
+const wholeDaysIn = (site, days) => {
+  const { from } = rangeIn(site, days)
+  const start = Math.ceil((Date.parse(from) + 9 * HOUR) / DAY) * DAY - 9 * HOUR
   return { from: new Date(start).toISOString(), to: new Date(start + days * DAY).toISOString() }
 }
 
@@ -32,9 +40,9 @@ const series = (metric, days, interval = "DAY") => ({
   body: (site) => request(SERIES, { metric, interval, range: rangeIn(site, days) }),
 })
 
-const top10 = (metric, by) => ({
-  name: `top 10 of ${by} by ${metric}, 30 days`,
-  body: (site) => request(BREAKDOWN, { metric, by, range: rangeIn(site, 30) }),
+const top10 = (metric, by, range, says) => ({
+  name: `top 10 of ${by} by ${metric}, 30 ${says}`,
+  body: (site) => request(BREAKDOWN, { metric, by, range: range(site, 30) }),
 })
 
 const filtered = (metric, by) => ({
@@ -55,8 +63,10 @@ export const questions = [
     series("VISITORS", 30),
     series("SESSIONS", 30),
     series("GROSS_VOLUME", 30),
-    { ...top10("PAGEVIEWS", "PATH"), inParallel: true },
-    top10("VISITORS", "PATH"),
+    { ...top10("PAGEVIEWS", "PATH", wholeDaysIn, "whole days"), inParallel: true },
+    top10("PAGEVIEWS", "PATH", rangeIn, "days from any hour"),
+    top10("VISITORS", "PATH", wholeDaysIn, "whole days"),
+    top10("VISITORS", "PATH", rangeIn, "days from any hour"),
   ].map(within(10, true)),
   ...[
     { ...filtered("PAGEVIEWS", "PATH"), inParallel: true },

@@ -16,6 +16,7 @@ import {
 import { rowEntries } from "./Table.js"
 import { timeOf, timePart } from "./TimePart.js"
 import { VisitorSet } from "./VisitorSet.js"
+import { unionSize } from "./VisitorUnion.js"
 
 /** What a bucket holds; what was not asked for is empty. */
 export interface Bucket {
@@ -191,24 +192,20 @@ export const keptBuckets = (
 /** Counts and clients that were added up. */
 export class Sum {
   readonly counts: Counts = noCounts()
-  private shared: VisitorSet | undefined
-  private own: VisitorSet | undefined
+  private readonly sets: Array<VisitorSet> = []
+  private known: number | undefined
 
   add(bucket: Bucket): void {
     addCounts(this.counts, bucket.counts)
-    const more = bucket.visitors
-    if (more === undefined) return
-    if (this.own !== undefined) this.own.merge(more)
-    else if (this.shared === undefined) this.shared = more
-    else {
-      this.own = VisitorSet.of(undefined)
-      this.own.merge(this.shared)
-      this.own.merge(more)
-    }
+    if (bucket.visitors === undefined) return
+    this.sets.push(bucket.visitors)
+    this.known = undefined
   }
 
-  get visitors(): VisitorSet | undefined {
-    return this.own ?? this.shared
+  /** Clients in any of the buckets; 0 when they were not asked for. */
+  get visitors(): number {
+    this.known ??= unionSize(this.sets)
+    return this.known
   }
 }
 

@@ -44,6 +44,17 @@ export const rankAt = (text: string, at: number): number => {
   return Math.clz32(rest) + 3
 }
 
+/** Half of a member's bits: those of the four characters from `at` on. */
+export const memberHalf = (text: string, at: number): number =>
+  (sextet(text, at) << 18) | (sextet(text, at + 1) << 12) | (sextet(text, at + 2) << 6) | sextet(text, at + 3)
+
+/** Raises the register of the member that begins at `at`. */
+export const raiseMember = (registers: Uint8Array, text: string, at: number): void => {
+  const register = registerAt(text, at)
+  const rank = rankAt(text, at)
+  if (rank > (registers[register] as number)) registers[register] = rank
+}
+
 /** A register's rank in a text of registers that begins at `from`. */
 export const rankIn = (text: string, from: number, register: number): number =>
   text.charCodeAt(from + register) - ZERO

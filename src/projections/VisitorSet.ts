@@ -20,9 +20,13 @@ export const EXACT_UP_TO = 1_024
 /** First character of the stored form; what follows it never changes, a new form gets another character. */
 const EXACT = "e"
 const ESTIMATED = "h"
-const TAG = 1
+/** Where the members, or registers, begin. */
+export const TAG = 1
 const EXACT_LONGEST = TAG + EXACT_UP_TO * MEMBER_LENGTH
 const ESTIMATED_LENGTH = TAG + REGISTERS
+
+/** Of two stored forms, the one that lists its members. */
+export const isExactText = (stored: string): boolean => stored.startsWith(EXACT)
 
 /** Up to here inserting a member into the text costs less than keeping anything beside it. */
 const SMALL = TAG + 16 * MEMBER_LENGTH

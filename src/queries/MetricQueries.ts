@@ -107,10 +107,10 @@ const needsOf = (metric: Metric): Needs => ({
 export const allNeeds: Needs = { counts: true, visitors: true, sessions: true }
 
 const metricOf = (sum: Sum, metric: Metric, currency: string): number | null =>
-  metric === "VISITORS" ? (sum.visitors?.size ?? 0) : metricValue(sum.counts, metric, currency)
+  metric === "VISITORS" ? sum.visitors : metricValue(sum.counts, metric, currency)
 
 const hasAny = (sum: Sum, metric: Metric, currency: string): boolean =>
-  metric === "VISITORS" ? (sum.visitors?.size ?? 0) > 0 : isMet(sum.counts, metric, currency)
+  metric === "VISITORS" ? sum.visitors > 0 : isMet(sum.counts, metric, currency)
 
 export const valuesOf = (sum: Sum, currency: string): ReadonlyArray<MetricValue> =>
   metrics.map((metric) => ({ metric, value: metricOf(sum, metric, currency) }))

@@ -65,7 +65,7 @@ class Adding {
     for (const [at, more] of sumsBy(reading.parts.flat(), (bucket) => bucket.at)) {
       const sum = this.sums.get(at) ?? { counts: noCounts(), visitors: 0 }
       addCounts(sum.counts, more.counts)
-      sum.visitors += more.visitors?.size ?? 0
+      sum.visitors += more.visitors
       this.sums.set(at, sum)
     }
   }
@@ -102,7 +102,7 @@ export const readOverview = (
         for (const reading of [series, total, merchants]) if (reading !== undefined) adding.note(reading)
         adding.addSeries(series)
         addCounts(adding.total, sumOf((total ?? series).parts.flat()).counts)
-        adding.activeMerchants += sumOf(merchants.parts.flat()).visitors?.size ?? 0
+        adding.activeMerchants += sumOf(merchants.parts.flat()).visitors
       })
 
     let read = 0

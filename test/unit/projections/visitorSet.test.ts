@@ -2,6 +2,7 @@ import { createHash } from "node:crypto"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { VisitorSet } from "../../../src/projections/VisitorSet.js"
+import { unionSize } from "../../../src/projections/VisitorUnion.js"
 import { Random, seededRandom } from "../../support/Seed.js"
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -171,5 +172,34 @@ describe("a set of visitors", () => {
     for (const text of ["", "x", "eAAAA", `e${"A".repeat(8_200)}`, "h", `h${"0".repeat(16_383)}`]) {
       expect(() => VisitorSet.decode(text)).toThrow(/can't read; rebuild the projection/)
     }
+  })
+})
+
+describe("the size of a union", () => {
+  const merged = (sets: ReadonlyArray<VisitorSet>): number => {
+    const union = VisitorSet.of(undefined)
+    for (const set of sets) union.merge(set)
+    return union.size
+  }
+
+  it("is that of merging one set after the other, exact or estimated", () => {
+    const { random } = seededRandom("union sizes")
+    for (let round = 0; round < 60; round++) {
+      const clients = 1 + random.integer([50, 1_500, 6_000][round % 3] as number)
+      const sets = Array.from({ length: 1 + random.integer(12) }, () =>
+        setOf(
+          Array.from({ length: random.integer(1 + clients / 2) }, () => clientKey(random.integer(clients))),
+        ),
+      )
+      expect(unionSize(sets)).toBe(merged(sets))
+    }
+  })
+
+  it("is exact up to 1,024 clients, however they are spread over sets", () => {
+    const keys = Array.from({ length: 1_024 }, (_, client) => clientKey(client))
+    const sets = Array.from({ length: 7 }, (_, set) => setOf(keys.filter((_, index) => index % 7 >= set % 4)))
+    expect(unionSize(sets)).toBe(1_024)
+    expect(unionSize([...sets, setOf([clientKey(9_999)])])).toBe(merged([...sets, setOf([clientKey(9_999)])]))
+    expect(unionSize([])).toBe(0)
   })
 })
