@@ -96,7 +96,8 @@ export const bucketScans = (
   range: Range,
   wanted: Wanted,
 ): ReadonlyArray<Scan> => {
-  const parent = interval === "MINUTE" ? "HOUR" : "DAY"
+  const isByHour = interval === "MINUTE" || (interval === "HOUR" && wanted.dimension === undefined)
+  const parent = isByHour ? "HOUR" : "DAY"
   const first = timePart(bucketStart(zone, parent, range.from))
   const end = timePart(Math.ceil(range.to / 1000) * 1000)
   const before = wanted.dimension === undefined ? [] : [dimensionCode[wanted.dimension]]
@@ -124,15 +125,9 @@ const addRow = (collection: string, row: Row, add: Add): void => {
       addSlots(timeOf(parts[2] as string), row.doc as Slots<Slot>, add)
       return
     case collections.visitors:
+    case collections.hourVisitors:
       add(timeOf(parts[2] as string), undefined, undefined, (row.doc as VisitorsDoc).v)
       return
-    case collections.hourVisitors: {
-      const slots = row.doc as Slots<StoredVisitors>
-      for (const name in slots) {
-        add(timeOf(parts[2] as string) + Number(name) * 1000, undefined, undefined, slots[name])
-      }
-      return
-    }
   }
   const day = timeOf(parts[3] as string)
   switch (collection) {

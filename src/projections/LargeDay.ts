@@ -68,7 +68,7 @@ export interface Large {
   readonly zone: string
   /** Its first instant, epoch ms. */
   readonly day: number
-  /** Numbers of many merchants together have no dimensions. */
+  /** Numbers of many merchants together have no dimensions, and no clients of less than an hour. */
   readonly isTogether: boolean
   /** Values of a dimension that are counted apart; those that come later are `(other)`. */
   readonly maxValues: number
@@ -82,10 +82,9 @@ export class LargeDay {
   private readonly counts: Counts
   private readonly hours: Slots<Counts>
   private all: VisitorSet | undefined
-  private hourVisitors: Slots<StoredVisitors> | undefined
+  private readonly hourVisitors = new Map<number, VisitorSet>()
   private readonly fine = new Map<string, Slots<Slot>>()
   private readonly values: ReadonlyArray<Map<string | null, Value>>
-  private readonly key: string
 
   constructor(
     private readonly docs: Docs,
@@ -96,13 +95,19 @@ export class LargeDay {
     doc.h ??= {}
     this.counts = doc.d
     this.hours = doc.h
-    this.key = timeKey(is.merchantId, is.zone, is.day)
     this.values = is.isTogether ? [] : bucketDimensions.map(() => new Map())
   }
 
   /** Adds a client, or a merchant in its place, to those of the day and the hour alone. */
-  seen(visitor: string, at: Cut): void {
-    this.addVisitor(visitor, slotOf(this.is.day, at.hour))
+  seen(visitor: string, { hour }: Cut): void {
+    this.all ??= this.visitorsAt(collections.visitors, this.is.day)
+    this.all.add(visitor)
+    let visitors = this.hourVisitors.get(hour)
+    if (visitors === undefined) {
+      visitors = this.visitorsAt(collections.hourVisitors, hour)
+      this.hourVisitors.set(hour, visitors)
+    }
+    visitors.add(visitor)
   }
 
   /** `now`: when the event was recorded, epoch ms. `at`: the buckets of the fact's time. */
@@ -110,10 +115,10 @@ export class LargeDay {
     const hour = slotOf(this.is.day, at.hour)
     countFact(this.counts, fact)
     countFact(countsIn(this.hours, hour), fact)
-    if (visitor !== null) this.addVisitor(visitor, hour)
+    if (visitor !== null) this.seen(visitor, at)
     for (const slot of this.fineSlots(at, now)) {
       countFact(slot[0], fact)
-      if (visitor !== null) addVisitor(slot, visitor)
+      if (visitor !== null && !this.is.isTogether) addVisitor(slot, visitor)
     }
     for (let i = 0; i < this.values.length; i++) {
       const value = this.value(i, fact.values)
@@ -141,17 +146,12 @@ export class LargeDay {
     }
   }
 
-  private addVisitor(visitor: string, hour: string): void {
-    if (this.all === undefined) {
-      const doc = this.docs.edit<VisitorsDoc>(collections.visitors, this.key, () => ({
-        v: VisitorSet.of(undefined),
-      }))
-      this.all = VisitorSet.decode(doc.v)
-      doc.v = this.all
-    }
-    this.all.add(visitor)
-    this.hourVisitors ??= this.docs.edit<Slots<StoredVisitors>>(collections.hourVisitors, this.key, newSlots)
-    addTo(this.hourVisitors, hour, visitor)
+  private visitorsAt(collection: string, start: number): VisitorSet {
+    const key = timeKey(this.is.merchantId, this.is.zone, start)
+    const doc = this.docs.edit<VisitorsDoc>(collection, key, () => ({ v: VisitorSet.of(undefined) }))
+    const visitors = VisitorSet.decode(doc.v)
+    doc.v = visitors
+    return visitors
   }
 
   /** The slots of buckets that expire, those left out that have. */

@@ -14,7 +14,7 @@ import type { VisitorSet } from "./VisitorSet.js"
  *
  * `days`          day → how many facts; the facts while they are few, else the counts of the day and its hours.
  * `visitors`      day → the day's clients.
- * `hourVisitors`  day → the clients of each hour.
+ * `hourVisitors`  hour → the hour's clients, apart, as a live event changes one hour.
  * `tens`          day → counts and clients of each TEN_MINUTES.
  * `minutes`       hour → counts and clients of each MINUTE.
  * `values`        dimension, day → table by value: counts of the day.

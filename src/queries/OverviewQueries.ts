@@ -80,15 +80,25 @@ const nothing: OverviewSum = { counts: noCounts(), visitors: 0 }
 const valueIn = (sum: OverviewSum, metric: Metric): number | null =>
   metric === "VISITORS" ? sum.visitors : metricValue(sum.counts, metric, "")
 
-const seriesOf = ({ sums, caughtUpTo }: OverviewNumbers, plan: SeriesPlan): ReadonlyArray<OverviewSeries> =>
-  overviewMetrics.map((metric) => ({
-    metric,
-    points: plan.starts.map((at, index) => ({
-      at,
-      value: valueIn(sums.get(at) ?? nothing, metric),
-      complete: (plan.starts[index + 1] ?? plan.range.to) <= caughtUpTo,
-    })),
-  }))
+/** Clients of all merchants together are kept for hours and days. */
+const isKeptAt = (metric: Metric, interval: Interval): boolean =>
+  metric !== "VISITORS" || (interval !== "MINUTE" && interval !== "TEN_MINUTES")
+
+const seriesOf = (
+  { sums, caughtUpTo }: OverviewNumbers,
+  plan: SeriesPlan,
+  interval: Interval,
+): ReadonlyArray<OverviewSeries> =>
+  overviewMetrics
+    .filter((metric) => isKeptAt(metric, interval))
+    .map((metric) => ({
+      metric,
+      points: plan.starts.map((at, index) => ({
+        at,
+        value: valueIn(sums.get(at) ?? nothing, metric),
+        complete: (plan.starts[index + 1] ?? plan.range.to) <= caughtUpTo,
+      })),
+    }))
 
 const volumesOf = ({ total }: OverviewNumbers): ReadonlyArray<Money> =>
   currenciesOf(total).flatMap((currency) => {
@@ -136,7 +146,7 @@ export const makeOverviewQueries = (deps: OverviewDeps): Effect.Effect<OverviewQ
           merchants: yield* merchantCount,
           activeMerchants: numbers.activeMerchants,
           activeClients,
-          series: seriesOf(numbers, plan),
+          series: seriesOf(numbers, plan, interval),
           volumes: volumesOf(numbers),
           asOf: { ...numbers.asOf, lagMs },
         }

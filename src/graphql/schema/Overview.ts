@@ -21,7 +21,7 @@ export const Overview = builder.objectRef<OverviewData>("Overview").implement({
     series: t.expose("series", {
       type: [OverviewSeries],
       description:
-        "One series for each metric that has a meaning over all merchants: all but GROSS_VOLUME, REFUND_VOLUME, NET_VOLUME and AVERAGE_ORDER_VALUE, as currencies are never added up. VISITORS counts a client once for each merchant that it visits; ratios are made of the sums over all merchants.",
+        "One series for each metric that has a meaning over all merchants: all but GROSS_VOLUME, REFUND_VOLUME, NET_VOLUME and AVERAGE_ORDER_VALUE, as currencies are never added up. VISITORS counts a client once for each merchant that it visits, and is there for HOUR and longer; ratios are made of the sums over all merchants.",
     }),
     volumes: t.expose("volumes", {
       type: [Money],
