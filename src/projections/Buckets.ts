@@ -3,7 +3,7 @@ import { bucketStart, type Range } from "../domain/TimeBuckets.js"
 import { key, under } from "../readmodels/Key.js"
 import type { Row, Scan } from "../readmodels/ReadModels.js"
 import { addCounts, type Counts, noCounts } from "./Counts.js"
-import { dimensionCode } from "./Dimensions.js"
+import { dimensionCode, dimensionTable } from "./Dimensions.js"
 import { FACTS } from "./Facts.js"
 import {
   collections,
@@ -100,7 +100,7 @@ export const bucketScans = (
   const parent = isByHour ? "HOUR" : "DAY"
   const first = timePart(bucketStart(zone, parent, range.from))
   const end = timePart(Math.ceil(range.to / 1000) * 1000)
-  const before = wanted.dimension === undefined ? [] : [dimensionCode[wanted.dimension]]
+  const before = wanted.dimension === undefined ? [] : [dimensionTable(wanted.dimension)]
   return collectionsOf(interval, wanted).map((collection) => ({
     collection,
     from: key(merchantId, zone, ...before, first),
@@ -117,7 +117,12 @@ const addSlots = (parent: number, slots: Slots<Slot>, add: Add): void => {
   }
 }
 
-const addRow = (collection: string, row: Row, add: Add): void => {
+/** The entries of one dimension, by its values. */
+function* valuesIn<E>(row: Row, code: string): Generator<[string, E]> {
+  for (const [name, entry] of rowEntries<E>(row, 4)) if (name.startsWith(code)) yield [name.slice(1), entry]
+}
+
+const addRow = (collection: string, row: Row, code: string, add: Add): void => {
   const parts = row.key.split("\u0001")
   switch (collection) {
     case collections.minutes:
@@ -132,18 +137,19 @@ const addRow = (collection: string, row: Row, add: Add): void => {
   const day = timeOf(parts[3] as string)
   switch (collection) {
     case collections.values:
-      for (const [value, counts] of rowEntries<Counts>(row, 4)) add(day, value, counts)
+      for (const [value, counts] of valuesIn<Counts>(row, code)) add(day, value, counts)
       return
     case collections.valueVisitors:
-      for (const [value, visitors] of rowEntries<StoredVisitors>(row, 4)) add(day, value, undefined, visitors)
+      for (const [value, visitors] of valuesIn<StoredVisitors>(row, code))
+        add(day, value, undefined, visitors)
       return
     case collections.valueHours:
-      for (const [value, slots] of rowEntries<Slots<Counts>>(row, 4)) {
+      for (const [value, slots] of valuesIn<Slots<Counts>>(row, code)) {
         for (const name in slots) add(day + Number(name) * 1000, value, slots[name])
       }
       return
     case collections.valueHourVisitors:
-      for (const [value, slots] of rowEntries<Slots<StoredVisitors>>(row, 4)) {
+      for (const [value, slots] of valuesIn<Slots<StoredVisitors>>(row, code)) {
         for (const name in slots) add(day + Number(name) * 1000, value, undefined, slots[name])
       }
       return
@@ -181,7 +187,8 @@ export const keptBuckets = (
       for (const name in doc.h) add(start + Number(name) * 1000, undefined, doc.h[name])
     }
   }
-  for (const { collection, rows } of scanned) for (const row of rows) addRow(collection, row, add)
+  const code = wanted.dimension === undefined ? "" : dimensionCode[wanted.dimension]
+  for (const { collection, rows } of scanned) for (const row of rows) addRow(collection, row, code, add)
 }
 
 /** Counts and clients that were added up. */

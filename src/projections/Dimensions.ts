@@ -17,6 +17,13 @@ export const dimensionCode = {
   AGE_BAND: "A",
 } as const satisfies Record<BucketDimension, string>
 
+/**
+ * The table that a dimension's values stand in, as their code and the value. Those that have few values share
+ * one: an event changes one document of it in place of ten.
+ */
+export const dimensionTable = (dimension: BucketDimension): string =>
+  dimension === "PATH" || dimension === "REFERRER" ? dimensionCode[dimension] : "few"
+
 /** The values of an event or a session, in the order of `bucketDimensions`; null where it has none. */
 export type Values = ReadonlyArray<string | null>
 

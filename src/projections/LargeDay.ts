@@ -3,7 +3,7 @@ import { type Cut, cut } from "../domain/TimeBuckets.js"
 import type { Docs } from "../processors/Projection.js"
 import { clean } from "../readmodels/Key.js"
 import { type Counts, changeSessions, countFact, noCounts, type SessionChange } from "./Counts.js"
-import { dimensionCode, type Values } from "./Dimensions.js"
+import { dimensionCode, dimensionTable, type Values } from "./Dimensions.js"
 import { rememberExpiring } from "./Expiry.js"
 import type { Fact } from "./Facts.js"
 import {
@@ -20,7 +20,7 @@ import {
   valuesKey,
 } from "./Layout.js"
 import type { Session } from "./Sessions.js"
-import { editTable, entryName, tableEntry, tableSize } from "./Table.js"
+import { editTable, entryName, tableEntry } from "./Table.js"
 import { VisitorSet } from "./VisitorSet.js"
 
 const newSlot = (): Slot => [noCounts()]
@@ -80,6 +80,7 @@ export interface Large {
  */
 export class LargeDay {
   private readonly counts: Counts
+  private readonly counted: { [code: string]: number }
   private readonly hours: Slots<Counts>
   private all: VisitorSet | undefined
   private readonly hourVisitors = new Map<number, VisitorSet>()
@@ -93,6 +94,8 @@ export class LargeDay {
   ) {
     doc.d ??= noCounts()
     doc.h ??= {}
+    doc.c ??= {}
+    this.counted = doc.c
     this.counts = doc.d
     this.hours = doc.h
     this.values = is.isTogether ? [] : bucketDimensions.map(() => new Map())
@@ -194,7 +197,7 @@ export class LargeDay {
 
   private open(index: number, wanted: string): Value {
     const key = this.valuesKey(index)
-    const name = this.nameFor(key, wanted)
+    const name = this.nameFor(index, key, wanted)
     const { docs } = this
     const own = entryName(name)
     return {
@@ -208,15 +211,16 @@ export class LargeDay {
     }
   }
 
-  private nameFor(key: string, wanted: string): string {
-    const { docs } = this
-    if (wanted === NONE || wanted === OTHER) return wanted
-    const has = (name: string) => tableEntry(docs, collections.values, key, name) !== undefined
-    if (has(wanted)) return wanted
-    const size = tableSize(docs, collections.values, key)
-    if (size < this.is.maxValues) return wanted
-    const counted = size - Number(has(NONE)) - Number(has(OTHER))
-    return counted < this.is.maxValues ? wanted : OTHER
+  /** The name of the value's entry, or of `(other)` when no more are counted apart. */
+  private nameFor(index: number, key: string, wanted: string): string {
+    const code = dimensionCode[bucketDimensions[index] as BucketDimension]
+    const name = code + wanted
+    if (wanted === NONE || wanted === OTHER) return name
+    if (tableEntry(this.docs, collections.values, key, name) !== undefined) return name
+    const counted = this.counted[code] ?? 0
+    if (counted >= this.is.maxValues) return code + OTHER
+    this.counted[code] = counted + 1
+    return name
   }
 
   private visitorsOf(index: number, name: string): VisitorSet {
@@ -239,6 +243,6 @@ export class LargeDay {
 
   private valuesKey(index: number): string {
     const { merchantId, zone, day } = this.is
-    return valuesKey(merchantId, zone, dimensionCode[bucketDimensions[index] as BucketDimension], day)
+    return valuesKey(merchantId, zone, dimensionTable(bucketDimensions[index] as BucketDimension), day)
   }
 }

@@ -17,10 +17,10 @@ import type { VisitorSet } from "./VisitorSet.js"
  * `hourVisitors`  hour → the hour's clients, apart, as a live event changes one hour.
  * `tens`          day → counts and clients of each TEN_MINUTES.
  * `minutes`       hour → counts and clients of each MINUTE.
- * `values`        dimension, day → table by value: counts of the day.
- * `valueVisitors` dimension, day → table by value: clients of the day.
- * `valueHours`    dimension, day → table by value: counts of each hour.
- * `valueHourVisitors` dimension, day → table by value: clients of each hour.
+ * `values`        dimensions, day → table by dimension and value: counts of the day.
+ * `valueVisitors` dimensions, day → table by dimension and value: clients of the day.
+ * `valueHours`    dimensions, day → table by dimension and value: counts of each hour.
+ * `valueHourVisitors` dimensions, day → table by dimension and value: clients of each hour.
  *
  * Within a document buckets go by the seconds from its start. What is asked for apart lies apart: a year of
  * counts is read without the clients. Facts of larger days lie in `facts`, sessions in `sessions`.
@@ -53,6 +53,8 @@ export interface DayDoc {
   /** Of a day with many: the day, and its hours. */
   d?: Counts
   h?: Slots<Counts>
+  /** How many values of each dimension are counted apart, by its code. */
+  c?: { [code: string]: number }
   /** Number of the segment that the next fact goes into; 0 while it is missing. */
   k?: number
 }
@@ -77,9 +79,9 @@ export const slotOf = (parent: number, at: number): string => String((at - paren
 export const timeKey = (merchantId: string, zone: string, start: number): string =>
   `${merchantId}\u0001${zone}\u0001${timePart(start)}`
 
-/** Of the table of a dimension's values on a day. */
-export const valuesKey = (merchantId: string, zone: string, code: string, day: number): string =>
-  `${merchantId}\u0001${zone}\u0001${code}\u0001${timePart(day)}`
+/** Of a table of dimensions' values on a day. */
+export const valuesKey = (merchantId: string, zone: string, table: string, day: number): string =>
+  `${merchantId}\u0001${zone}\u0001${table}\u0001${timePart(day)}`
 
 const named = (prefix: string): ReadonlyArray<string> =>
   Array.from({ length: PARTITIONS }, (_, partition) => prefix + String(partition).padStart(3, "0"))
