@@ -37,12 +37,15 @@ export interface Wanted {
 /** Intervals that buckets are kept at. Weeks and months are sums of days. */
 export type Kept = Exclude<Interval, "WEEK" | "MONTH">
 
-/** A day as the fold has it: `isLarge` when its buckets are kept, else its facts are. */
+/** A day as the fold has it. */
 export interface Day {
   readonly zone: string
   /** Its first instant, epoch ms. */
   readonly start: number
   readonly facts: number
+  /** Of these, how many lie in segments and are counted in buckets; the others are the tail. */
+  readonly settled: number
+  /** Whether it has buckets. */
   readonly isLarge: boolean
   readonly doc: DayDoc
 }
@@ -61,12 +64,13 @@ export const daysOf = (zone: string, rows: ReadonlyArray<Row>): ReadonlyArray<Da
       zone,
       start: timeOf(row.key.slice(row.key.lastIndexOf("\u0001") + 1)),
       facts: doc.n,
+      settled: doc.n - (doc.f?.n ?? 0),
       isLarge: doc.d !== undefined,
       doc,
     }
   })
 
-/** The facts of the zone's days from `first` to `last`, both included, as far as they are apart from `days`. */
+/** The settled facts of the zone's days from `first` to `last`, both included. */
 export const segmentsScan = (merchantId: string, zone: string, first: number, last: number): Scan => ({
   collection: FACTS,
   from: key(merchantId, zone, timePart(first)),

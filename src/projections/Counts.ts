@@ -82,17 +82,7 @@ const countMoney = (
   addTo(counts, at + 1, amount)
 }
 
-/** Counts an event into the bucket, in place. */
-export const countFact = (counts: Counts, fact: Fact): void => {
-  bump(counts, EVENTS, 1)
-  const type = fact.values[TYPE]
-  if (type === "pageview") bump(counts, PAGEVIEWS, 1)
-  else if (type === "payment" || type === "refund") {
-    countMoney(counts, type === "payment", fact, fact.values[CURRENCY] ?? null)
-  }
-}
-
-/** As `countFact`, for a fact in columns. */
+/** Counts a fact into the bucket, in place. */
 export const countRow = (counts: Counts, columns: Columns, row: number): void => {
   bump(counts, EVENTS, 1)
   const type = columns.value(row, TYPE)

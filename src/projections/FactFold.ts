@@ -2,8 +2,9 @@ import { type Dimension, type Interval, NONE } from "../domain/Metrics.js"
 import { bucketStart, cut, type Range } from "../domain/TimeBuckets.js"
 import { clean } from "../readmodels/Key.js"
 import type { Bucket } from "./Buckets.js"
-import { changeSessions, countRow, noCounts, wholeSession } from "./Counts.js"
-import { indexOf } from "./Dimensions.js"
+import { changeSessions, countRow, noCounts, type SessionChange, wholeSession } from "./Counts.js"
+import type { WaitingSession } from "./DayFold.js"
+import { indexOf, type Values } from "./Dimensions.js"
 import type { Columns } from "./Facts.js"
 import type { Session } from "./Sessions.js"
 import { VisitorSet } from "./VisitorSet.js"
@@ -52,7 +53,7 @@ export interface By {
 }
 
 /**
- * Makes buckets from facts and sessions on reading: of days that are kept as facts alone, and wherever a
+ * Makes buckets from facts and sessions on reading: of what is not settled into buckets, and wherever a
  * filter or a custom property is asked for. The zone is that in which the question is asked; parts may overlap.
  */
 export class FactFold {
@@ -89,10 +90,19 @@ export class FactFold {
   addSession(session: Session, property: (name: string) => string | null): void {
     const { by } = this
     const value = by === undefined ? undefined : sessionValue(session, by, property)
-    const change = wholeSession(session, 1)
+    this.change(session.start, value, wholeSession(session, 1))
+  }
+
+  /** A change of a session, where a part holds its start. */
+  addChange({ start, values, change }: WaitingSession): void {
+    const { by } = this
+    this.change(start, by === undefined ? undefined : dimensionValue(values, by.dimension), change)
+  }
+
+  private change(start: number, value: string | null | undefined, change: SessionChange): void {
     this.parts.forEach(({ range }, part) => {
-      if (session.start < range.from || session.start >= range.to) return
-      changeSessions(this.bucket(part, session.start, value).counts, change)
+      if (start < range.from || start >= range.to) return
+      changeSessions(this.bucket(part, start, value).counts, change)
     })
   }
 
@@ -123,9 +133,12 @@ export class FactFold {
 const factValue = (columns: Columns, i: number, { dimension, property }: By): string | null =>
   dimension === "PROPERTY" ? columns.property(i, property ?? "") : columns.value(i, indexOf[dimension])
 
+const dimensionValue = (values: Values, dimension: Dimension): string | null =>
+  dimension === "PROPERTY" ? null : (values[indexOf[dimension]] ?? null)
+
 const sessionValue = (
   session: Session,
   { dimension, property }: By,
   propertyOf: (name: string) => string | null,
 ): string | null =>
-  dimension === "PROPERTY" ? propertyOf(property ?? "") : (session.values[indexOf[dimension]] ?? null)
+  dimension === "PROPERTY" ? propertyOf(property ?? "") : dimensionValue(session.values, dimension)

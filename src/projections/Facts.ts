@@ -1,5 +1,6 @@
 import type { EventData, RecordedEvent } from "../domain/Event.js"
 import { bucketDimensions } from "../domain/Metrics.js"
+import type { Position } from "../domain/Position.js"
 import { key } from "../readmodels/Key.js"
 import { valuesOf } from "./Dimensions.js"
 import { type Column, Columns, EXACT_DIGITS, type Fact, own, type Segment } from "./Segments.js"
@@ -176,17 +177,14 @@ const appendProperties = (segment: Segment, writer: Writer, properties: Fact["pr
 const weighsMuch = ({ x }: Segment, { length }: Writer): boolean =>
   length + (x === undefined ? 0 : x.r.length * PROPERTY_WEIGHT) >= MOST_WEIGHT
 
-/** Whether its facts are heavy. That follows from what they are, in whatever order they came. */
+/** Whether its facts are so heavy that no more should go in. */
 export const isHeavy = (segment: Segment): boolean => weighsMuch(segment, writerOf(segment))
 
-/** Whether no more facts go into the segment. */
-export const isFull = (segment: Segment): boolean => segment.n >= SEGMENT || isHeavy(segment)
+/** Position of the fact that was appended last. */
+export const lastPosition = (segment: Segment): Position => writerOf(segment).position as Position
 
-/**
- * Appends in place, and says whether the segment is full now. It must have come from `newSegment` or from
- * the store.
- */
-export const appendFact = (segment: Segment, fact: Fact): boolean => {
+/** Appends in place. The segment must have come from `newSegment` or from the store. */
+export const appendFact = (segment: Segment, fact: Fact): void => {
   const writer = writerOf(segment)
   const { c, v, n } = segment
   extend(c, own.at, n, fact.at - writer.at)
@@ -207,5 +205,4 @@ export const appendFact = (segment: Segment, fact: Fact): boolean => {
   writer.position = fact.position
   segment.n = n + 1
   writer.rows = n + 1
-  return n + 1 >= SEGMENT || weighsMuch(segment, writer)
 }

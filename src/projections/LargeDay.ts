@@ -2,10 +2,10 @@ import { type BucketDimension, bucketDimensions, NONE, OTHER } from "../domain/M
 import { type Cut, cut } from "../domain/TimeBuckets.js"
 import type { Docs } from "../processors/Projection.js"
 import { clean } from "../readmodels/Key.js"
-import { type Counts, changeSessions, countFact, noCounts, type SessionChange } from "./Counts.js"
+import { addCounts, type Counts, changeSessions, countRow, noCounts, type SessionChange } from "./Counts.js"
 import { dimensionCode, dimensionTable, type Values } from "./Dimensions.js"
 import { rememberExpiring } from "./Expiry.js"
-import type { Fact } from "./Facts.js"
+import type { Columns } from "./Facts.js"
 import {
   collections,
   type DayDoc,
@@ -19,9 +19,8 @@ import {
   type VisitorsDoc,
   valuesKey,
 } from "./Layout.js"
-import type { Session } from "./Sessions.js"
 import { editTable, entryName, tableEntry } from "./Table.js"
-import { VisitorSet } from "./VisitorSet.js"
+import { memberOf, VisitorSet } from "./VisitorSet.js"
 
 const newSlot = (): Slot => [noCounts()]
 const newSlots = <A>(): Slots<A> => ({})
@@ -35,32 +34,64 @@ interface Value {
   hourVisitors: Slots<StoredVisitors> | undefined
 }
 
-const addVisitor = (slot: Slot, visitor: string): void => {
-  const visitors = VisitorSet.of(slot[1])
-  slot[1] = visitors
-  visitors.add(visitor)
-}
-
-const addTo = (slots: Slots<StoredVisitors>, name: string, visitor: string): void => {
-  const visitors = VisitorSet.of(slots[name])
-  slots[name] = visitors
-  visitors.add(visitor)
-}
-
-const countsIn = (slots: Slots<Counts>, name: string): Counts => {
+const slotIn = <A>(slots: Slots<A>, name: string, create: () => A): A => {
   const known = slots[name]
   if (known !== undefined) return known
-  const counts = noCounts()
-  slots[name] = counts
-  return counts
-}
-
-const slotIn = (slots: Slots<Slot>, name: string): Slot => {
-  const known = slots[name]
-  if (known !== undefined) return known
-  const slot = newSlot()
+  const slot = create()
   slots[name] = slot
   return slot
+}
+
+const addMembers = (visitors: VisitorSet, members: Iterable<string>): void => {
+  for (const member of members) visitors.addMember(member)
+}
+
+const grouped = <K>(rows: Iterable<number>, of: (row: number) => K): ReadonlyMap<K, Array<number>> => {
+  const groups = new Map<K, Array<number>>()
+  for (const row of rows) {
+    const name = of(row)
+    const group = groups.get(name)
+    if (group === undefined) groups.set(name, [row])
+    else group.push(row)
+  }
+  return groups
+}
+
+/** Facts in columns, with what is made of them more than once. */
+class Facts {
+  private readonly memberByCode: Array<string | undefined> = []
+
+  constructor(readonly columns: Columns) {}
+
+  counts(rows: ReadonlyArray<number>): Counts {
+    const counts = noCounts()
+    for (const row of rows) countRow(counts, this.columns, row)
+    return counts
+  }
+
+  member(row: number): string | undefined {
+    const code = this.columns.visitorCode(row)
+    if (code === 0) return undefined
+    this.memberByCode[code] ??= memberOf(this.columns.visitor(row) as string)
+    return this.memberByCode[code]
+  }
+
+  members(rows: ReadonlyArray<number>): ReadonlySet<string> {
+    const members = new Set<string>()
+    for (const row of rows) {
+      const member = this.member(row)
+      if (member !== undefined) members.add(member)
+    }
+    return members
+  }
+}
+
+/** What facts of one hour come to. */
+interface Portion {
+  /** As `slotOf` the day names the hour. */
+  readonly hour: string
+  readonly counts: Counts
+  readonly members: ReadonlySet<string>
 }
 
 export interface Large {
@@ -76,7 +107,7 @@ export interface Large {
 
 /**
  * The buckets of one day of a merchant, being counted. Keeps references into documents that it edits, so
- * that most events are counted without looking a document up: it lives until the next commit.
+ * that one settled twice between commits looks no document up again: it lives until the next commit.
  */
 export class LargeDay {
   private readonly counts: Counts
@@ -101,51 +132,88 @@ export class LargeDay {
     this.values = is.isTogether ? [] : bucketDimensions.map(() => new Map())
   }
 
-  /** Adds a client, or a merchant in its place, to those of the day and the hour alone. */
-  seen(visitor: string, { hour }: Cut): void {
+  /** Counts facts of the day that were recorded up to `now`, epoch ms. */
+  countFacts(columns: Columns, now: number): void {
+    const facts = new Facts(columns)
+    const cuts = Array.from({ length: columns.size }, (_, row) => cut(this.is.zone, columns.at(row)))
+    const hours = grouped(cuts.keys(), (row) => (cuts[row] as Cut).hour)
+    for (const [start, rows] of hours) {
+      const portion: Portion = {
+        hour: slotOf(this.is.day, start),
+        counts: facts.counts(rows),
+        members: facts.members(rows),
+      }
+      addCounts(this.counts, portion.counts)
+      addCounts(slotIn(this.hours, portion.hour, noCounts), portion.counts)
+      this.see(start, portion.members)
+      for (let i = 0; i < this.values.length; i++) this.countDimension(i, facts, rows, portion)
+    }
+    for (let row = 0; row < columns.size; row++) this.countFine(facts, row, cuts[row] as Cut, now)
+  }
+
+  /** Counts a change of a session that starts on the day, at `start`. */
+  changeSession(start: number, values: Values, change: SessionChange, now: number): void {
+    const at = cut(this.is.zone, start)
+    const hour = slotOf(this.is.day, at.hour)
+    changeSessions(this.counts, change)
+    changeSessions(slotIn(this.hours, hour, noCounts), change)
+    for (const slot of this.fineSlots(at, now)) changeSessions(slot[0], change)
+    for (let i = 0; i < this.values.length; i++) {
+      const value = this.value(i, values[i] ?? null)
+      changeSessions(value.counts, change)
+      changeSessions(slotIn(value.hours, hour, noCounts), change)
+    }
+  }
+
+  private see(hour: number, members: ReadonlySet<string>): void {
+    if (members.size === 0) return
     this.all ??= this.visitorsAt(collections.visitors, this.is.day)
-    this.all.add(visitor)
+    addMembers(this.all, members)
     let visitors = this.hourVisitors.get(hour)
     if (visitors === undefined) {
       visitors = this.visitorsAt(collections.hourVisitors, hour)
       this.hourVisitors.set(hour, visitors)
     }
-    visitors.add(visitor)
+    addMembers(visitors, members)
   }
 
-  /** `now`: when the event was recorded, epoch ms. `at`: the buckets of the fact's time. */
-  count(fact: Fact, visitor: string | null, at: Cut, now: number): void {
-    const hour = slotOf(this.is.day, at.hour)
-    countFact(this.counts, fact)
-    countFact(countsIn(this.hours, hour), fact)
-    if (visitor !== null) this.seen(visitor, at)
+  private countDimension(index: number, facts: Facts, rows: ReadonlyArray<number>, whole: Portion): void {
+    const { columns } = facts
+    if (columns.isUniform(index)) {
+      this.countValue(index, columns.value(0, index), whole)
+      return
+    }
+    for (const group of grouped(rows, (row) => columns.code(row, index)).values()) {
+      const portion: Portion = {
+        hour: whole.hour,
+        counts: facts.counts(group),
+        members: facts.members(group),
+      }
+      this.countValue(index, columns.value(group[0] as number, index), portion)
+    }
+  }
+
+  private countValue(index: number, raw: string | null, { hour, counts, members }: Portion): void {
+    const value = this.value(index, raw)
+    addCounts(value.counts, counts)
+    addCounts(slotIn(value.hours, hour, noCounts), counts)
+    if (members.size === 0) return
+    value.visitors ??= this.visitorsOf(index, value.name)
+    addMembers(value.visitors, members)
+    value.hourVisitors ??= this.hourVisitorsOf(index, value.name)
+    const visitors = VisitorSet.of(value.hourVisitors[hour])
+    value.hourVisitors[hour] = visitors
+    addMembers(visitors, members)
+  }
+
+  private countFine(facts: Facts, row: number, at: Cut, now: number): void {
+    const member = this.is.isTogether ? undefined : facts.member(row)
     for (const slot of this.fineSlots(at, now)) {
-      countFact(slot[0], fact)
-      if (visitor !== null && !this.is.isTogether) addVisitor(slot, visitor)
-    }
-    for (let i = 0; i < this.values.length; i++) {
-      const value = this.value(i, fact.values)
-      countFact(value.counts, fact)
-      countFact(countsIn(value.hours, hour), fact)
-      if (visitor === null) continue
-      value.visitors ??= this.visitorsOf(i, value.name)
-      value.visitors.add(visitor)
-      value.hourVisitors ??= this.hourVisitorsOf(i, value.name)
-      addTo(value.hourVisitors, hour, visitor)
-    }
-  }
-
-  /** Counts a change of a session that starts on the day. */
-  changeSession({ start, values }: Session, change: SessionChange, now: number): void {
-    const at = cut(this.is.zone, start)
-    const hour = slotOf(this.is.day, at.hour)
-    changeSessions(this.counts, change)
-    changeSessions(countsIn(this.hours, hour), change)
-    for (const slot of this.fineSlots(at, now)) changeSessions(slot[0], change)
-    for (let i = 0; i < this.values.length; i++) {
-      const value = this.value(i, values)
-      changeSessions(value.counts, change)
-      changeSessions(countsIn(value.hours, hour), change)
+      countRow(slot[0], facts.columns, row)
+      if (member === undefined) continue
+      const visitors = VisitorSet.of(slot[1])
+      slot[1] = visitors
+      visitors.addMember(member)
     }
   }
 
@@ -160,11 +228,12 @@ export class LargeDay {
   /** The slots of buckets that expire, those left out that have. */
   private fineSlots(at: Cut, now: number): ReadonlyArray<Slot> {
     const slots: Array<Slot> = []
+    const { day } = this.is
     if (at.tenMinutes >= now - TEN_MINUTES_KEPT) {
-      slots.push(slotIn(this.fineDoc("tens", this.is.day, now), slotOf(this.is.day, at.tenMinutes)))
+      slots.push(slotIn(this.fineDoc("tens", day, now), slotOf(day, at.tenMinutes), newSlot))
     }
     if (at.minute >= now - MINUTE_KEPT) {
-      slots.push(slotIn(this.fineDoc("minutes", at.hour, now), slotOf(at.hour, at.minute)))
+      slots.push(slotIn(this.fineDoc("minutes", at.hour, now), slotOf(at.hour, at.minute), newSlot))
     }
     return slots
   }
@@ -185,8 +254,7 @@ export class LargeDay {
     return slots
   }
 
-  private value(index: number, values: Values): Value {
-    const raw = values[index] ?? null
+  private value(index: number, raw: string | null): Value {
     const seen = this.values[index] as Map<string | null, Value>
     const known = seen.get(raw)
     if (known !== undefined) return known

@@ -1,18 +1,18 @@
 import type { Interval } from "../domain/Metrics.js"
 import { PARTITIONS } from "../domain/Partition.js"
 import type { Counts } from "./Counts.js"
-import type { Segment } from "./Facts.js"
+import { SEGMENT, type Segment } from "./Facts.js"
 import { timePart } from "./TimePart.js"
 import type { VisitorSet } from "./VisitorSet.js"
 
 /**
  * How the numbers of a merchant lie in documents. All keys begin with merchant, zone.
  *
- * A day of the zone with few events is its facts alone, in one document: the buckets of such a day are
- * made on reading, which costs no more than to read them. When a day has more, its buckets are filled from
- * the facts so far, and kept up to date from then on:
+ * The last facts of a day, its tail, stand in the day's document and are counted into buckets on reading. When
+ * the tail is full it is settled: counted into the buckets of the day, and laid away in `facts`. So a day with
+ * few events is its tail alone, and one with many rewrites its buckets once for every tail, not for every event:
  *
- * `days`          day → how many facts; the facts while they are few, else the counts of the day and its hours.
+ * `days`          day → how many facts; the tail; what is settled: the counts of the day and its hours.
  * `visitors`      day → the day's clients.
  * `hourVisitors`  hour → the hour's clients, apart, as a live event changes one hour.
  * `tens`          day → counts and clients of each TEN_MINUTES.
@@ -23,7 +23,7 @@ import type { VisitorSet } from "./VisitorSet.js"
  * `valueHourVisitors` dimensions, day → table by dimension and value: clients of each hour.
  *
  * Within a document buckets go by the seconds from its start. What is asked for apart lies apart: a year of
- * counts is read without the clients. Facts of larger days lie in `facts`, sessions in `sessions`.
+ * counts is read without the clients. Sessions lie in `sessions`.
  */
 export const collections = {
   days: "days",
@@ -45,17 +45,26 @@ export type Slots<A> = { [seconds: string]: A }
 /** Counts, and clients once there are any. */
 export type Slot = [Counts, StoredVisitors?]
 
+/**
+ * A change of a session's bucket that is not settled: its start (ms since the day's), sessions, bounces,
+ * milliseconds; then the number of the session's earliest event in the tail, or else that event's values, up to
+ * the last that is not null (0 for null).
+ */
+export type PendingSession = [number, number, number, number, ...Array<number | string>]
+
 export interface DayDoc {
   /** Facts of the day. */
   n: number
-  /** Of a day with few events only. */
+  /** The tail; none while it is missing. */
   f?: Segment
-  /** Of a day with many: the day, and its hours. */
+  /** By the position of its earliest event, what sessions that start on the day have changed since. */
+  s?: { [position: string]: PendingSession }
+  /** The day and its hours, of a day that was settled. */
   d?: Counts
   h?: Slots<Counts>
   /** How many values of each dimension are counted apart, by its code. */
   c?: { [code: string]: number }
-  /** Number of the segment that the next fact goes into; 0 while it is missing. */
+  /** Number of the segment that the tail will be; 0 while it is missing. */
   k?: number
 }
 
@@ -63,8 +72,8 @@ export interface VisitorsDoc {
   v: StoredVisitors
 }
 
-/** Events of a day that are kept as facts alone, at most: as many as fit one segment of facts. */
-export { SEGMENT as FEW } from "./Facts.js"
+/** Facts of a tail, at most: as many as fit one segment. */
+export const TAIL = SEGMENT
 
 export const MINUTE_KEPT = 7 * 86_400_000
 export const TEN_MINUTES_KEPT = 90 * 86_400_000

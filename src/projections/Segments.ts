@@ -107,11 +107,6 @@ export class Columns {
     return l === undefined ? undefined : d + l
   }
 
-  /** How many facts the day's segments before this one have. */
-  get factsBefore(): number {
-    return this.segment.o ?? 0
-  }
-
   /** The latest time up to the end of this segment. */
   get latest(): number {
     return this.ats.reduce((a, b) => Math.max(a, b), this.latestBefore ?? Number.NEGATIVE_INFINITY)
@@ -164,6 +159,11 @@ export class Columns {
   /** `dimension` is an index into `bucketDimensions`. */
   code(row: number, dimension: number): number {
     return cell(this.segment.v[dimension], row)
+  }
+
+  /** Whether all facts are known to have the same value. */
+  isUniform(dimension: number): boolean {
+    return typeof this.segment.v[dimension] !== "object"
   }
 
   value(row: number, dimension: number): string | null {

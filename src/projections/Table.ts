@@ -54,10 +54,6 @@ const chunkKey = (key: string, chunk: number): string => `${key}\u0001${chunk.to
 const newHead = (): Head<never> => ({ n: 0, e: {} })
 const newChunk = (): Entries<never> => ({})
 
-/** How many names the table has. */
-export const tableSize = (docs: Docs, collection: string, key: string): number =>
-  docs.get<Head<unknown>>(collection, key)?.n ?? 0
-
 /** The entry, for reading only. */
 export const tableEntry = <E>(docs: Docs, collection: string, key: string, name: string): E | undefined => {
   const head = docs.get<Head<E>>(collection, key)

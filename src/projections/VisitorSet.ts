@@ -34,17 +34,14 @@ const SMALL = TAG + 16 * MEMBER_LENGTH
 /** Characters of a client key: 128 bits of an HMAC. */
 const KEY_LENGTH = 22
 
-const memberOf = (clientKey: string): string => {
+/** The first characters of the key, or of its hash: see `VisitorSet`. */
+export const memberOf = (clientKey: string): string => {
   const { length } = clientKey
   if ((length === KEY_LENGTH || length === MEMBER_LENGTH) && beginsWithMember(clientKey)) {
     return clientKey.slice(0, MEMBER_LENGTH)
   }
   return createHash("sha256").update(clientKey).digest("base64url").slice(0, MEMBER_LENGTH)
 }
-
-// A fold adds one client to many sets in a row.
-let lastKey = ""
-let lastMember = memberOf(lastKey)
 
 /** Below 0 when the member of the text at `at` comes first, 0 when it is this one. */
 const compareAt = (text: string, at: number, member: string): number => {
@@ -124,12 +121,21 @@ export class VisitorSet {
   }
 
   add(clientKey: string): void {
-    if (clientKey !== lastKey) {
-      lastMember = memberOf(clientKey)
-      lastKey = clientKey
-    }
-    if (this.isExact) this.addExact(lastMember)
-    else this.raise(lastMember, 0)
+    this.addMember(memberOf(clientKey))
+  }
+
+  /** What `memberOf` gave: one client is added to many sets. */
+  addMember(member: string): void {
+    if (this.isExact) this.addExact(member)
+    else this.raise(member, 0)
+  }
+
+  /** Whether adding the member would change nothing. */
+  hasMember(member: string): boolean {
+    const { registers, text } = this
+    if (registers !== undefined) return rankAt(member, 0) <= (registers[registerAt(member, 0)] as number)
+    if (!text.startsWith(EXACT)) return rankAt(member, 0) <= rankIn(text, TAG, registerAt(member, 0))
+    return this.known?.has(member) === true || find(text, member) >= 0
   }
 
   /** Makes this the union. `other` stays as it is, and may be this set. */

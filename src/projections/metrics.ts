@@ -1,30 +1,22 @@
 import { createHash } from "node:crypto"
 import { isBusinessType, type RecordedEvent, SystemType } from "../domain/Event.js"
 import { evolveSettings, type MerchantSettings } from "../domain/Settings.js"
-import { type Cut, cut, isValidZone, nextBucket } from "../domain/TimeBuckets.js"
+import { type Cut, cut, isValidZone } from "../domain/TimeBuckets.js"
 import type { Docs, Projection } from "../processors/Projection.js"
 import { longerSession, type SessionChange, wholeSession } from "./Counts.js"
+import { DayFold } from "./DayFold.js"
+import { indexOf } from "./Dimensions.js"
 import { KEPT } from "./Expiry.js"
-import {
-  appendFact,
-  Columns,
-  FACTS,
-  type Fact,
-  factOf,
-  isFull,
-  isHeavy,
-  newSegment,
-  type Segment,
-  segmentKey,
-} from "./Facts.js"
-import { LargeDay } from "./LargeDay.js"
-import { activeMerchants, collections, type DayDoc, everyMerchant, FEW, timeKey } from "./Layout.js"
-import { recordSession, SESSIONS, type Session, type SessionEvent, sessionsStarting } from "./Sessions.js"
+import { FACTS, type Fact, factOf } from "./Facts.js"
+import { activeMerchants, collections, everyMerchant, TAIL, timeKey, type VisitorsDoc } from "./Layout.js"
+import { recordSession, SESSIONS, type Session, type SessionEvent } from "./Sessions.js"
+import { memberOf, VisitorSet } from "./VisitorSet.js"
 
 export type { Bucket, Day, Kept, Wanted } from "./Buckets.js"
 export { bucketScans, daysOf, daysScan, keptBuckets, Sum, segmentsScan, sumOf, sumsBy } from "./Buckets.js"
 export type { Counts } from "./Counts.js"
 export { addCounts, currenciesOf, isMet, metricValue, moneyOf, noCounts } from "./Counts.js"
+export { waitingSessions } from "./DayFold.js"
 export type { Part } from "./FactFold.js"
 export { FactFold } from "./FactFold.js"
 export type { Fact, Segment } from "./Facts.js"
@@ -45,8 +37,6 @@ export const PROJECTION = "metrics"
 
 /** Values of a dimension counted apart on one day of a merchant; those that come later are `(other)`. */
 export const MAX_VALUES = 10_000
-
-const newDay = (): DayDoc => ({ n: 0 })
 
 const zoneOf = (settings: MerchantSettings | undefined): string =>
   settings !== undefined && isValidZone(settings.timezone) ? settings.timezone : "UTC"
@@ -69,74 +59,49 @@ const merchantKey = (merchantId: string): string => {
 
 export interface MetricsOptions {
   readonly maxValues: number
-  /** Events of a day that are kept as facts alone, unless they are heavy: at most a segment of facts. */
-  readonly few?: number
+  /** Facts of a day that are not counted into its buckets yet, at most: no more than a segment of facts. */
+  readonly tail?: number
 }
 
-export const makeMetrics = ({ maxValues, few = FEW }: MetricsOptions): Projection => {
-  /** The buckets of a day that has many events; undefined for one that is its facts alone. */
-  const large = (
-    docs: Docs,
-    merchantId: string,
-    zone: string,
-    day: number,
-    force: boolean,
-  ): LargeDay | undefined => {
-    const key = timeKey(merchantId, zone, day)
-    const known = docs.memo.get(key)
-    if (known instanceof LargeDay) return known
-    if (!force && docs.get<DayDoc>(collections.days, key)?.d === undefined) return undefined
-    const opened = new LargeDay(
+const TYPE = indexOf.TYPE
+const CURRENCY = indexOf.CURRENCY
+
+/** What the numbers of all merchants together are made of. */
+const plain = (fact: Fact): Fact => ({
+  ...fact,
+  values: fact.values.map((value, index) => (index === TYPE || index === CURRENCY ? value : null)),
+  properties: null,
+})
+
+/** Notes that the merchant had an event in the day and the hour: clocks are those of UTC. */
+const noteActive = (docs: Docs, partition: number, merchantId: string, { day, hour }: Cut): void => {
+  const noted = `${merchantId}\u0001${hour}`
+  if (docs.memo.has(noted)) return
+  docs.memo.set(noted, true)
+  const member = memberOf(merchantKey(merchantId))
+  const all = [
+    [collections.visitors, day],
+    [collections.hourVisitors, hour],
+  ] as const
+  for (const [collection, start] of all) {
+    const key = timeKey(activeMerchants(partition), "UTC", start)
+    const known = docs.get<VisitorsDoc>(collection, key)
+    if (known !== undefined && VisitorSet.of(known.v).hasMember(member)) continue
+    const visitors = VisitorSet.of(known?.v)
+    visitors.addMember(member)
+    docs.put(collection, key, { v: visitors })
+  }
+}
+
+export const makeMetrics = ({ maxValues, tail = TAIL }: MetricsOptions): Projection => {
+  const dayOf = (docs: Docs, merchantId: string, zone: string, day: number): DayFold =>
+    new DayFold(docs, { merchantId, zone, day, isTogether: false, maxValues }, tail)
+  const dayOfAll = (docs: Docs, partition: number, day: number): DayFold =>
+    new DayFold(
       docs,
-      { merchantId, zone, day, isTogether: merchantId.startsWith("_"), maxValues },
-      docs.edit(collections.days, key, newDay),
+      { merchantId: everyMerchant(partition), zone: "UTC", day, isTogether: true, maxValues },
+      tail,
     )
-    docs.memo.set(key, opened)
-    return opened
-  }
-
-  /** Fills the buckets of a day from its facts and sessions so far. */
-  const enlarge = (docs: Docs, merchantId: string, zone: string, day: number, now: number): void => {
-    const doc = docs.edit(collections.days, timeKey(merchantId, zone, day), newDay)
-    const facts = doc.f as Segment
-    delete doc.f
-    docs.put(FACTS, segmentKey(merchantId, zone, day, 0), facts)
-    if (isFull(facts)) doc.k = 1
-    const buckets = large(docs, merchantId, zone, day, true)
-    const columns = new Columns(facts)
-    for (let i = 0; i < columns.size; i++) {
-      const fact = columns.fact(i)
-      buckets?.count(fact, fact.visitor, cut(zone, fact.at), now)
-    }
-    for (const session of sessionsStarting(docs, merchantId, day, nextBucket(zone, "DAY", day))) {
-      if (session.zone === zone) buckets?.changeSession(session, wholeSession(session, 1), now)
-    }
-  }
-
-  const keepFact = (
-    docs: Docs,
-    merchantId: string,
-    zone: string,
-    at: Cut,
-    fact: Fact,
-    now: number,
-  ): LargeDay | undefined => {
-    const doc = docs.edit(collections.days, timeKey(merchantId, zone, at.day), newDay)
-    doc.n++
-    if (doc.d === undefined && doc.n <= few) {
-      doc.f ??= newSegment(at.day)
-      appendFact(doc.f, fact)
-      // Few events are many when they are heavy: the buckets are filled from all of them, this one too.
-      if (isHeavy(doc.f)) enlarge(docs, merchantId, zone, at.day, now)
-      return undefined
-    }
-    if (doc.f !== undefined) enlarge(docs, merchantId, zone, at.day, now)
-    const number = doc.k ?? 0
-    const place = (one: number) => segmentKey(merchantId, zone, at.day, one)
-    const added = () => newSegment(at.day, docs.get<Segment>(FACTS, place(number - 1)))
-    if (appendFact(docs.edit(FACTS, place(number), added), fact)) doc.k = number + 1
-    return large(docs, merchantId, zone, at.day, true)
-  }
 
   /** Counts a change of a session into the day of its start, at the merchant and at all together. */
   const changeSession = (
@@ -148,9 +113,8 @@ export const makeMetrics = ({ maxValues, few = FEW }: MetricsOptions): Projectio
     now: number,
   ): void => {
     const { zone, start } = session
-    large(docs, merchantId, zone, cut(zone, start).day, false)?.changeSession(session, change, now)
-    const together = everyMerchant(partition)
-    large(docs, together, "UTC", cut("UTC", start).day, true)?.changeSession(session, change, now)
+    dayOf(docs, merchantId, zone, cut(zone, start).day).changeSession(session, change, now)
+    dayOfAll(docs, partition, cut("UTC", start).day).changeSession(session, change, now)
   }
 
   const countSession = (
@@ -185,13 +149,12 @@ export const makeMetrics = ({ maxValues, few = FEW }: MetricsOptions): Projectio
     const now = recorded.metadata.recordedAt
     const fact = factOf(recorded)
     const zone = zoneOf(docs.get<MerchantSettings>(ZONES, merchantId))
-    const at = cut(zone, event.at)
-    keepFact(docs, merchantId, zone, at, fact, now)?.count(fact, fact.visitor, at, now)
+    dayOf(docs, merchantId, zone, cut(zone, event.at).day).add(fact, now)
 
     const partition = partitionIn(recorded.stream)
     const utc = cut("UTC", event.at)
-    large(docs, everyMerchant(partition), "UTC", utc.day, true)?.count(fact, fact.visitor, utc, now)
-    large(docs, activeMerchants(partition), "UTC", utc.day, true)?.seen(merchantKey(merchantId), utc)
+    dayOfAll(docs, partition, utc.day).add(plain(fact), now)
+    noteActive(docs, partition, merchantId, utc)
 
     if (fact.visitor === null) return
     const sessionEvent: SessionEvent = {
@@ -209,7 +172,7 @@ export const makeMetrics = ({ maxValues, few = FEW }: MetricsOptions): Projectio
 
   return {
     name: PROJECTION,
-    version: 2,
+    version: 3,
     collections: [ZONES, KEPT, FACTS, SESSIONS, ...Object.values(collections)],
     apply,
   }

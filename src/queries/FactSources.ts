@@ -35,7 +35,7 @@ const MOST_DAYS = 64
 const FIRST_SLICE = 2
 const MOST_SLICE = 32
 
-/** The days of a zone, from the newest. Facts of small days come with them. */
+/** The days of a zone, from the newest. Their tails come with them. */
 export class DaysOfZone implements Source {
   below: number
   private limit = FIRST_DAYS
@@ -62,19 +62,18 @@ export class DaysOfZone implements Source {
     this.below = last === undefined || rows.length < this.limit ? EXHAUSTED : Math.min(this.below, last.start)
     this.limit = Math.min(this.limit * 4, MOST_DAYS)
     return days.flatMap((day) => {
-      if (day.doc.f === undefined) return day.facts === 0 ? [] : [new LargeDay(this.ours, day)]
-      look(new Columns(day.doc.f))
-      return []
+      if (day.doc.f !== undefined) look(new Columns(day.doc.f))
+      return day.settled === 0 ? [] : [new SettledFacts(this.ours, day)]
     })
   }
 }
 
 /**
- * The facts of a day with many, from the last recorded. They are not in order of time; but a segment knows
+ * The settled facts of a day, from the last recorded. They are not in order of time; but a segment knows
  * the latest time of those before it, and the day how many it has in each hour, so that an hour is done
  * when so many were read.
  */
-class LargeDay implements Source {
+class SettledFacts implements Source {
   below: number
   private next: number
   private slice = FIRST_SLICE
@@ -89,7 +88,7 @@ class LargeDay implements Source {
     private readonly day: Day,
   ) {
     const { start, doc } = day
-    this.next = doc.k ?? 0
+    this.next = (doc.k ?? 0) - 1
     const hours = Object.entries(doc.h ?? {})
       .map(([seconds, counts]) => ({ start: start + Number(seconds) * 1000, events: Number(counts[0]) }))
       .toSorted((a, b) => a.start - b.start)
@@ -110,11 +109,7 @@ class LargeDay implements Source {
   take(rows: ReadonlyArray<Row>, look: Look): ReadonlyArray<Source> {
     for (const { doc } of rows) {
       const columns = new Columns(doc as Segment)
-      // Facts that came after the day was read are not among those that its hours count.
-      const known = this.day.facts - columns.factsBefore
-      look(columns, (row, at) => {
-        if (row < known) this.count(at)
-      })
+      look(columns, (_, at) => this.count(at))
       this.below = Math.min(this.below, (columns.latestBefore ?? Number.POSITIVE_INFINITY) + 1)
     }
     this.next -= this.slice

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { partitionOf } from "../domain/Partition.js"
-import { compare, type Position } from "../domain/Position.js"
+import type { Position } from "../domain/Position.js"
 import type { Range } from "../domain/TimeBuckets.js"
 import { type By, FactFold, type Part } from "../projections/FactFold.js"
 import {
@@ -65,7 +65,6 @@ class Scan {
     zone: string,
     parts: ReadonlyArray<Part>,
     private readonly wanted: FactsWanted,
-    private readonly upTo: Position,
   ) {
     this.fold = new FactFold(zone, parts, wanted.visitors, wanted.by)
     this.names = propertiesIn(wanted)
@@ -83,10 +82,7 @@ class Scan {
   take(segment: Segment): void {
     const columns = new Columns(segment)
     const passes = this.wanted.filter === undefined ? undefined : matchFacts(this.wanted.filter, columns)
-    // Facts come in log order, and later ones may have come since the answer's position was taken.
-    const isWhole = compare(columns.position(columns.size - 1), this.upTo) <= 0
-    const isIn = (i: number) => isWhole || compare(columns.position(i), this.upTo) <= 0
-    this.fold.addFacts(columns, (i) => isIn(i) && passes?.(i) !== false)
+    this.fold.addFacts(columns, passes)
     if (this.starts.size === 0) return
     for (let i = 0; i < columns.size; i++) {
       const position = columns.position(i)
@@ -160,15 +156,22 @@ export const makeFilteredBuckets = (
       if (cost > MAX_FACTS) return yield* tooManyFacts(cost)
       const sessions = reading.answer.rows[all.length] ?? []
       if (sessions.length >= MAX_SESSION_DOCUMENTS) return yield* tooManySessions
-      const scan = new Scan(timezone, parts, wanted, reading.answer.checkpoint.position)
+      const scan = new Scan(timezone, parts, wanted)
       if (scan.isByProperty) yield* eachSession(sessions, range, (session) => scan.expect(session))
       for (const { doc } of days) if (doc.f !== undefined) scan.take(doc.f)
       for (const { zone, first, last } of runsOf(days.filter(({ isLarge }) => isLarge))) {
+        const settled = new Map(
+          days.filter((day) => day.zone === zone).map((day): [number, number] => [day.start, day.settled]),
+        )
         let next = segmentsScan(id, zone, first, last)
         for (;;) {
           const answer = yield* readModels.query(reading.build.id, partition, [{ ...next, limit: SLICE }])
           const rows = answer.rows[0] ?? []
-          for (const { doc } of rows) scan.take(doc as Segment)
+          for (const { doc } of rows) {
+            const segment = doc as Segment
+            // What was settled after the day was read was taken with the day's tail, or is later than the answer.
+            if ((segment.o ?? 0) < (settled.get(segment.d) ?? 0)) scan.take(segment)
+          }
           const end = rows.at(-1)
           if (end === undefined || rows.length < SLICE) break
           next = { ...next, from: `${end.key}\u0000` }

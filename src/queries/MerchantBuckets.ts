@@ -20,6 +20,7 @@ import {
   sessionsOf,
   sessionsScan,
   type Wanted,
+  waitingSessions,
 } from "../projections/metrics.js"
 import type { Row, Scan } from "../readmodels/ReadModels.js"
 import { MAX_FACTS, tooManyFacts } from "./Costs.js"
@@ -140,7 +141,7 @@ class Question {
     })
   }
 
-  /** What has to be read once it is known which days are kept as facts. */
+  /** What has to be read once it is known which days have no buckets that can be taken. */
   follow(rows: ReadonlyArray<ReadonlyArray<Row>>): ReadonlyArray<Scan> {
     const { id } = this.merchant
     this.days = this.zones.flatMap((zone, index) => daysOf(zone, rows[index] ?? []))
@@ -151,7 +152,8 @@ class Question {
     const scans = [...this.fromFacts]
       .filter(({ isLarge }) => isLarge)
       .map(({ zone, start }) => segmentsScan(id, zone, start, start))
-    if (!this.wanted.sessions) return scans
+    // Sessions of many merchants together lie with theirs; what no bucket counts comes with the days.
+    if (!this.wanted.sessions || this.isTogether) return scans
     this.sessionRanges = merge(this.zones.flatMap((zone) => this.uncounted(zone)))
     return [
       ...scans,
@@ -176,6 +178,10 @@ class Question {
       .filter(({ from, to }) => from < to)
   }
 
+  private get isTogether(): boolean {
+    return this.merchant.partition !== undefined
+  }
+
   private endOf(zone: string, start: number): number {
     // The day after begins 20 to 28 hours later, whatever the clocks do.
     return bucketStart(zone, "DAY", start + 28 * 3_600_000)
@@ -197,7 +203,10 @@ class Question {
       at += piece.scans.length
       this.addKept(piece, scanned, found[piece.index] as Array<Bucket>)
     }
-    this.addFromFacts(rows, at, found)
+    const fold = this.foldRest(rows, at)
+    fold.buckets().forEach((buckets, index) => {
+      found[index]?.push(...buckets)
+    })
     return found
   }
 
@@ -218,27 +227,29 @@ class Question {
     })
   }
 
-  private addFromFacts(
-    rows: ReadonlyArray<ReadonlyArray<Row>>,
-    first: number,
-    found: ReadonlyArray<Array<Bucket>>,
-  ): void {
-    const { dimension, visitors } = this.wanted
+  /** What the buckets do not hold; `first` is where the rows that `follow` asked for begin. */
+  private foldRest(rows: ReadonlyArray<ReadonlyArray<Row>>, first: number): FactFold {
+    const { dimension, visitors, sessions } = this.wanted
     const by = dimension === undefined ? undefined : { dimension }
     const fold = new FactFold(this.merchant.timezone, this.parts, visitors, by)
     let at = first
-    for (const day of this.fromFacts) {
-      const segments = day.isLarge ? (rows[at++] ?? []).map(({ doc }) => doc as Segment) : [day.doc.f]
-      for (const segment of segments) if (segment !== undefined) fold.addFacts(new Columns(segment))
+    for (const day of this.days) {
+      const { doc, start, isLarge } = day
+      if (doc.f !== undefined && start < this.range.to) fold.addFacts(new Columns(doc.f))
+      const isFromFacts = this.fromFacts.has(day)
+      if (isFromFacts && isLarge) {
+        for (const { doc } of rows[at++] ?? []) fold.addFacts(new Columns(doc as Segment))
+      }
+      // Else all its sessions are read.
+      if (!sessions || (isFromFacts && !this.isTogether)) continue
+      for (const waiting of waitingSessions(start, doc)) fold.addChange(waiting)
     }
     for (const { from, to } of this.sessionRanges) {
       for (const session of sessionsOf(rows[at++] ?? [], from, to)) {
         if (!this.isKept(session.zone, session.start)) fold.addSession(session, noProperty)
       }
     }
-    fold.buckets().forEach((buckets, index) => {
-      found[index]?.push(...buckets)
-    })
+    return fold
   }
 
   /** Whether a session is in the buckets of its day already. */

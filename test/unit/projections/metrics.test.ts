@@ -10,8 +10,8 @@ import {
 } from "../../../src/domain/Metrics.js"
 import { partitionOf } from "../../../src/domain/Partition.js"
 import type { Projection } from "../../../src/processors/Projection.js"
-import { addSum, countFact } from "../../../src/projections/Counts.js"
-import { factOf } from "../../../src/projections/Facts.js"
+import { addSum, countRow } from "../../../src/projections/Counts.js"
+import { appendFact, Columns, factOf, newSegment } from "../../../src/projections/Facts.js"
 import { makeMetrics, metrics, moneyOf, noCounts } from "../../../src/projections/metrics.js"
 import { folded } from "../../support/folded.js"
 import { recorded, type TestEvent } from "../processors/support.js"
@@ -68,13 +68,14 @@ const given = async (projection: Projection, events: ReadonlyArray<TestEvent>, t
   }
 }
 
-/** Days kept as facts alone, and days whose buckets are kept. */
+/** Days that are their tail alone, days that are settled with every event, and days between. */
 const forms = [
-  ["few", metrics],
-  ["many", makeMetrics({ maxValues: 10_000, few: 0 })],
+  [128, metrics],
+  [2, makeMetrics({ maxValues: 10_000, tail: 2 })],
+  [0, makeMetrics({ maxValues: 10_000, tail: 0 })],
 ] as const
 
-describe.each(forms)("metrics, with days of %s events", (_, projection) => {
+describe.each(forms)("metrics, with tails of up to %s facts", (_, projection) => {
   it("count events, views, payments, refunds and volumes, kept per currency, in every interval", async () => {
     const numbers = await given(projection, [
       view(now - 5 * MINUTE),
@@ -138,7 +139,7 @@ describe.each(forms)("metrics, with days of %s events", (_, projection) => {
 
 describe("metrics", () => {
   it("at most so many values of a dimension are kept a day, the rest are (other), in log order", async () => {
-    const numbers = await given(makeMetrics({ maxValues: 3, few: 0 }), [
+    const numbers = await given(makeMetrics({ maxValues: 3, tail: 0 }), [
       ...["/a", "/b", "/a", "/c", "/d", "/b", "/e"].map((path) => view(now, path)),
       view(now),
       view(now - HOUR, "/d"),
@@ -161,7 +162,7 @@ describe("metrics", () => {
   it("names that JavaScript's objects inherit are values like others", async () => {
     const names = ["constructor", "__proto__", "toString", "a"]
     const numbers = await given(
-      makeMetrics({ maxValues: 10_000, few: 2 }),
+      makeMetrics({ maxValues: 10_000, tail: 2 }),
       [...names, ...names].map((type) => ({ ...view(now), type })),
     )
     const rows = await numbers.breakdown("EVENTS", "TYPE")
@@ -170,7 +171,7 @@ describe("metrics", () => {
   })
 
   it("an event older than the retention makes no fine bucket, and aged documents go when new ones come", async () => {
-    const many = makeMetrics({ maxValues: 10_000, few: 0 })
+    const many = makeMetrics({ maxValues: 10_000, tail: 0 })
     const fine = async (events: ReadonlyArray<TestEvent>, collection: string) => {
       const { readModels, build } = await given(many, events)
       const scan = { collection, from: "m\u0001", to: "m\u0002" }
@@ -190,10 +191,14 @@ describe("metrics", () => {
       fc.property(
         fc.array(fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }), { minLength: 1, maxLength: 30 }),
         (amounts) => {
-          const counts = noCounts()
+          const facts = newSegment(now)
           for (const event of recorded(amounts.map((amount) => payment(now, amount, "USD")))) {
-            countFact(counts, factOf(event))
+            appendFact(facts, factOf(event))
           }
+          const counts = noCounts()
+          amounts.forEach((_, row) => {
+            countRow(counts, new Columns(facts), row)
+          })
           const stored = JSON.parse(JSON.stringify(counts))
           expect(moneyOf(stored, "USD").gross).toBe(amounts.reduce((sum, amount) => sum + BigInt(amount), 0n))
           expect(stored).toEqual(counts)
@@ -230,7 +235,7 @@ describe("metrics", () => {
     }
   })
 
-  it("a day gives the same numbers whether it is kept as facts, as buckets, or came to be buckets on the way", async () => {
+  it("a day gives the same numbers however many of its facts are settled", async () => {
     const event = fc.record({
       type: fc.constantFrom("pageview", "payment", "refund", "x"),
       back: fc.integer({ min: 0, max: 50 * HOUR }),
@@ -242,7 +247,7 @@ describe("metrics", () => {
       fc.asyncProperty(
         fc.array(event, { maxLength: 60 }),
         fc.integer({ min: 1, max: 40 }),
-        async (list, few) => {
+        async (list, some) => {
           const events = list.map(({ type, back, client, path, amount }) => ({
             ...view(now - back, path, now, client),
             type,
@@ -251,8 +256,8 @@ describe("metrics", () => {
               : {}),
           }))
           const all = await Promise.all(
-            [128, few, 0].map(async (limit) => {
-              const numbers = await given(makeMetrics({ maxValues: 10_000, few: limit }), events)
+            [128, some, 0].map(async (limit) => {
+              const numbers = await given(makeMetrics({ maxValues: 10_000, tail: limit }), events)
               const found: Array<unknown> = [await numbers.totals()]
               for (const metric of metricNames) {
                 for (const interval of ["HOUR", "DAY"] as const)
