@@ -11,6 +11,7 @@ import {
   type Slot,
   type Slots,
   type StoredVisitors,
+  slotTime,
   type VisitorsDoc,
 } from "./Layout.js"
 import { rowEntries } from "./Table.js"
@@ -117,7 +118,7 @@ type Add = (at: number, value: string | undefined, counts?: Counts, visitors?: S
 const addSlots = (parent: number, slots: Slots<Slot>, add: Add): void => {
   for (const name in slots) {
     const [counts, visitors] = slots[name] as Slot
-    add(parent + Number(name) * 1000, undefined, counts, visitors)
+    add(slotTime(parent, name), undefined, counts, visitors)
   }
 }
 
@@ -149,12 +150,12 @@ const addRow = (collection: string, row: Row, code: string, add: Add): void => {
       return
     case collections.valueHours:
       for (const [value, slots] of valuesIn<Slots<Counts>>(row, code)) {
-        for (const name in slots) add(day + Number(name) * 1000, value, slots[name])
+        for (const name in slots) add(slotTime(day, name), value, slots[name])
       }
       return
     case collections.valueHourVisitors:
       for (const [value, slots] of valuesIn<Slots<StoredVisitors>>(row, code)) {
-        for (const name in slots) add(day + Number(name) * 1000, value, undefined, slots[name])
+        for (const name in slots) add(slotTime(day, name), value, undefined, slots[name])
       }
       return
   }
@@ -188,7 +189,7 @@ export const keptBuckets = (
         if (doc.d !== undefined) add(start, undefined, doc.d)
         continue
       }
-      for (const name in doc.h) add(start + Number(name) * 1000, undefined, doc.h[name])
+      for (const name in doc.h) add(slotTime(start, name), undefined, doc.h[name])
     }
   }
   const code = wanted.dimension === undefined ? "" : dimensionCode[wanted.dimension]

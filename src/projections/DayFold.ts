@@ -53,8 +53,8 @@ export interface WaitingSession {
 export function* waitingSessions(day: number, { s, f }: DayDoc): Generator<WaitingSession> {
   if (s === undefined) return
   const tail = f === undefined ? undefined : new Columns(f)
-  for (const position in s) {
-    const pending = s[position] as PendingSession
+  for (const name in s) {
+    const pending = s[name] as PendingSession
     const [start, sessions, bounces, milliseconds] = pending
     yield {
       start: day + start,
@@ -95,9 +95,10 @@ export class DayFold {
     if (!this.is.isTogether && this.docs.get<DayDoc>(collections.days, this.key)?.d === undefined) return
     const doc = this.edit()
     doc.s ??= {}
-    const known = doc.s[session.position]
+    const name = `p${session.position}`
+    const known = doc.s[name]
     if (known === undefined) {
-      doc.s[session.position] = this.pending(doc, session, change)
+      doc.s[name] = this.pending(doc, session, change)
       const isFull = Object.keys(doc.s).length >= MOST_PENDING
       if (isFull || this.isNearMostValues(doc)) this.settle(doc, now)
       return
@@ -105,7 +106,7 @@ export class DayFold {
     known[1] += change.sessions
     known[2] += change.bounces
     known[3] += change.milliseconds
-    if (known[1] === 0 && known[2] === 0 && known[3] === 0) delete doc.s[session.position]
+    if (known[1] === 0 && known[2] === 0 && known[3] === 0) delete doc.s[name]
     if (this.isNearMostValues(doc)) this.settle(doc, now)
   }
 

@@ -15,6 +15,7 @@ import {
   type StoredVisitors,
   slotOf,
   TEN_MINUTES_KEPT,
+  tables,
   timeKey,
   type VisitorsDoc,
   valuesKey,
@@ -270,10 +271,8 @@ export class LargeDay {
     const own = entryName(name)
     return {
       name,
-      counts: editTable(docs, collections.values, key, name, noCounts)[own] as Counts,
-      hours: editTable<Slots<Counts>>(docs, collections.valueHours, key, name, newSlots)[
-        own
-      ] as Slots<Counts>,
+      counts: editTable(docs, tables.values, key, name, noCounts)[own] as Counts,
+      hours: editTable<Slots<Counts>>(docs, tables.valueHours, key, name, newSlots)[own] as Slots<Counts>,
       visitors: undefined,
       hourVisitors: undefined,
     }
@@ -284,7 +283,7 @@ export class LargeDay {
     const code = dimensionCode[bucketDimensions[index] as BucketDimension]
     const name = code + wanted
     if (wanted === NONE || wanted === OTHER) return name
-    if (tableEntry(this.docs, collections.values, key, name) !== undefined) return name
+    if (tableEntry(this.docs, tables.values, key, name) !== undefined) return name
     const counted = this.counted[code] ?? 0
     if (counted >= this.is.maxValues) return code + OTHER
     this.counted[code] = counted + 1
@@ -293,7 +292,7 @@ export class LargeDay {
 
   private visitorsOf(index: number, name: string): VisitorSet {
     const key = this.valuesKey(index)
-    const entries = editTable<StoredVisitors>(this.docs, collections.valueVisitors, key, name, () =>
+    const entries = editTable<StoredVisitors>(this.docs, tables.valueVisitors, key, name, () =>
       VisitorSet.of(undefined),
     )
     const own = entryName(name)
@@ -304,8 +303,7 @@ export class LargeDay {
 
   private hourVisitorsOf(index: number, name: string): Slots<StoredVisitors> {
     const key = this.valuesKey(index)
-    const { valueHourVisitors } = collections
-    const entries = editTable<Slots<StoredVisitors>>(this.docs, valueHourVisitors, key, name, newSlots)
+    const entries = editTable<Slots<StoredVisitors>>(this.docs, tables.valueHourVisitors, key, name, newSlots)
     return entries[entryName(name)] as Slots<StoredVisitors>
   }
 

@@ -2,6 +2,7 @@ import type { Interval } from "../domain/Metrics.js"
 import { PARTITIONS } from "../domain/Partition.js"
 import type { Counts } from "./Counts.js"
 import { SEGMENT, type Segment } from "./Facts.js"
+import { tablesIn } from "./Table.js"
 import { timePart } from "./TimePart.js"
 import type { VisitorSet } from "./VisitorSet.js"
 
@@ -22,7 +23,7 @@ import type { VisitorSet } from "./VisitorSet.js"
  * `valueHours`    dimensions, day → table by dimension and value: counts of each hour.
  * `valueHourVisitors` dimensions, day → table by dimension and value: clients of each hour.
  *
- * Within a document buckets go by the seconds from its start. What is asked for apart lies apart: a year of
+ * Within a document buckets go by `t` and the seconds from its start. What is asked for apart lies apart: a year of
  * counts is read without the clients. Sessions lie in `sessions`.
  */
 export const collections = {
@@ -35,6 +36,14 @@ export const collections = {
   valueVisitors: "valueVisitors",
   valueHours: "valueHours",
   valueHourVisitors: "valueHourVisitors",
+} as const
+
+/** Those that hold tables. */
+export const tables = {
+  values: tablesIn(collections.values),
+  valueVisitors: tablesIn(collections.valueVisitors),
+  valueHours: tablesIn(collections.valueHours),
+  valueHourVisitors: tablesIn(collections.valueHourVisitors),
 } as const
 
 /** In memory a set of clients is a `VisitorSet`; as it comes from the store, a text. */
@@ -57,8 +66,8 @@ export interface DayDoc {
   n: number
   /** The tail; none while it is missing. */
   f?: Segment
-  /** By the position of its earliest event, what sessions that start on the day have changed since. */
-  s?: { [position: string]: PendingSession }
+  /** By `p` and the position of its earliest event, what sessions that start on the day have changed since. */
+  s?: { [name: string]: PendingSession }
   /** The day and its hours, of a day that was settled. */
   d?: Counts
   h?: Slots<Counts>
@@ -82,7 +91,11 @@ export const TEN_MINUTES_KEPT = 90 * 86_400_000
 export const keptFor = (interval: Interval): number | undefined =>
   interval === "MINUTE" ? MINUTE_KEPT : interval === "TEN_MINUTES" ? TEN_MINUTES_KEPT : undefined
 
-export const slotOf = (parent: number, at: number): string => String((at - parent) / 1000)
+/** Not a number alone: objects with such names are slow to write. */
+export const slotOf = (parent: number, at: number): string => `t${(at - parent) / 1000}`
+
+/** First instant of the bucket in the slot, epoch ms. */
+export const slotTime = (parent: number, slot: string): number => parent + Number(slot.slice(1)) * 1000
 
 /** Of a document about a whole day or, in `minutes`, an hour. `start` is its first instant, epoch ms. */
 export const timeKey = (merchantId: string, zone: string, start: number): string =>

@@ -4,7 +4,7 @@ import type { Docs } from "../processors/Projection.js"
 import { key, partsOf } from "../readmodels/Key.js"
 import type { Row, Scan } from "../readmodels/ReadModels.js"
 import type { Values } from "./Dimensions.js"
-import { editTable, entryName, rowEntries, tableEntries, tableEntry, tableScan } from "./Table.js"
+import { editTable, entryName, rowEntries, tableEntries, tableEntry, tableScan, tablesIn } from "./Table.js"
 import { timeOf, timePart } from "./TimePart.js"
 
 /**
@@ -12,13 +12,17 @@ import { timeOf, timePart } from "./TimePart.js"
  * A late event may make one longer at either end, or join two. They follow from the events alone, not
  * from their order.
  *
- * `sessions` merchant, UTC day → a table by client: `s`, the sessions that start on the day, in order;
- * `b`, the start of the one that began on an earlier day and has an event on this one.
+ * `sessions` merchant, UTC day → a table by client: the sessions that start on the day, in order, and the
+ * start of the one that began on an earlier day and has an event on this one. An entry is one text, as there
+ * are very many, and one that is read for a single event must cost little.
  *
  * As neighbours in a session are less than 30 minutes apart, it has an event on every day that it spans,
  * and every event finds its neighbours on its own day, or on the next one within 30 minutes of midnight.
  */
 export const SESSIONS = "sessions"
+
+/** Chunks are small: each event rewrites one. */
+const inSessions = tablesIn(SESSIONS, 16, 12)
 
 /** A shorter pause than this does not end a session, in ms. */
 export const SESSION_GAP = 30 * 60_000
@@ -54,19 +58,49 @@ export interface SessionEvent {
 }
 
 /**
- * A session as stored, short as there are very many: start in ms since the day began, length in ms,
- * events, page views, id, position, zone, and the values up to the last that is not null; 0 for null.
+ * A session as stored: a line of start (ms since the day began), length in ms, events, page views, position,
+ * zone, id, and the values up to the last that is not null. Fields are apart by tabs.
  */
-type Stored = Array<number | string>
+type Line = string
 
-const VALUES = 7
+const FIELDS = { length: 1, events: 2, pageViews: 3, position: 4, zone: 5, id: 6, values: 7 } as const
 
 interface Entry {
-  s: Array<Stored>
-  b?: number
+  /** Sessions that start on the day. */
+  readonly lines: Array<Line>
+  /** Start, epoch ms, of one that began earlier. */
+  before: number | undefined
 }
 
-const newEntry = (): Entry => ({ s: [] })
+/** Begins the line, the first, of a session that began earlier. */
+const BEFORE = "<"
+
+const entryOf = (text: string | undefined): Entry => {
+  if (text === undefined || text === "") return { lines: [], before: undefined }
+  const lines = text.split("\n")
+  if (!text.startsWith(BEFORE)) return { lines, before: undefined }
+  return { before: Number((lines.shift() as string).slice(1)), lines }
+}
+
+const entryText = ({ lines, before }: Entry): string =>
+  (before === undefined ? lines : [`${BEFORE}${before}`, ...lines]).join("\n")
+
+const newEntry = (): string => ""
+
+const escapes: Readonly<Record<string, string>> = { "\\": "\\\\", "\t": "\\t", "\n": "\\n" }
+const unescapes: Readonly<Record<string, string>> = { "\\": "\\", t: "\t", n: "\n", e: "" }
+
+/** A text as a field: no field is none. */
+const field = (text: string | null): string => {
+  if (text === null) return ""
+  if (text === "") return "\\e"
+  return text.search(/[\\\t\n]/) < 0 ? text : text.replaceAll(/[\\\t\n]/g, (one) => escapes[one] as string)
+}
+
+const textOf = (field: string | undefined): string | null => {
+  if (field === undefined || field === "") return null
+  return field.includes("\\") ? field.replaceAll(/\\(.)/g, (_, one) => unescapes[one] as string) : field
+}
 
 const dayOf = (at: number): number => Math.floor(at / DAY) * DAY
 
@@ -82,32 +116,28 @@ const tableOf = (merchantId: string, day: number): string => {
   return key(merchantId, lastPart)
 }
 
-const encode = ({ start, end, events, pageViews, id, position, zone, values }: Session): Stored => {
-  const stored: Stored = [start - dayOf(start), end - start, events, pageViews, id, position, zone]
+const encode = ({ start, end, events, pageViews, id, position, zone, values }: Session): Line => {
+  let line = `${start - dayOf(start)}\t${end - start}\t${events}\t${pageViews}\t${position}\t${zone}\t${field(id)}`
   let count = values.length
   while (count > 0 && values[count - 1] === null) count--
-  for (let i = 0; i < count; i++) stored.push(values[i] ?? 0)
-  return stored
+  for (let i = 0; i < count; i++) line += `\t${field(values[i] ?? null)}`
+  return line
 }
 
-const startOf = (day: number, stored: Stored): number => day + (stored[0] as number)
+const startOf = (day: number, line: Line): number => day + Number.parseInt(line, 10)
 
-const decode = (day: number, stored: Stored): Session => {
-  const start = startOf(day, stored)
-  const values: Array<string | null> = []
-  for (let at = VALUES; at < VALUES + bucketDimensions.length; at++) {
-    const value = stored[at]
-    values.push(typeof value === "string" ? value : null)
-  }
+const decode = (day: number, line: Line): Session => {
+  const fields = line.split("\t")
+  const start = day + Number(fields[0])
   return {
     start,
-    end: start + (stored[1] as number),
-    events: stored[2] as number,
-    pageViews: stored[3] as number,
-    id: stored[4] as string,
-    position: stored[5] as Position,
-    zone: stored[6] as string,
-    values,
+    end: start + Number(fields[FIELDS.length]),
+    events: Number(fields[FIELDS.events]),
+    pageViews: Number(fields[FIELDS.pageViews]),
+    id: textOf(fields[FIELDS.id]) as string,
+    position: fields[FIELDS.position] as Position,
+    zone: fields[FIELDS.zone] as string,
+    values: bucketDimensions.map((_, index) => textOf(fields[FIELDS.values + index])),
   }
 }
 
@@ -115,27 +145,40 @@ const decode = (day: number, stored: Stored): Session => {
 const comesBefore = (id: string, other: string): boolean =>
   id.length === other.length ? id < other : id.length < other.length
 
+const entryIn = (docs: Docs, merchantId: string, day: number, visitor: string): Entry =>
+  entryOf(tableEntry<string>(docs, inSessions, tableOf(merchantId, day), visitor))
+
+const editEntry = (
+  docs: Docs,
+  { merchantId, visitor }: SessionEvent,
+  day: number,
+  change: (entry: Entry) => void,
+): void => {
+  const entries = editTable<string>(docs, inSessions, tableOf(merchantId, day), visitor, newEntry)
+  const own = entryName(visitor)
+  const entry = entryOf(entries[own])
+  change(entry)
+  entries[own] = entryText(entry)
+}
+
 /** The sessions that the event is less than 30 minutes from: none, one, or the two that it joins, in order. */
 const touched = (docs: Docs, { merchantId, visitor, activity }: SessionEvent): ReadonlyArray<Session> => {
   const found: Array<Session> = []
-  const entryOn = (day: number): Entry | undefined =>
-    tableEntry<Entry>(docs, SESSIONS, tableOf(merchantId, day), visitor)
-  const take = (day: number, stored: Stored): void => {
-    const start = startOf(day, stored)
-    const end = start + (stored[1] as number)
-    if (activity <= start - SESSION_GAP || activity >= end + SESSION_GAP) return
+  const entryOn = (day: number): Entry => entryIn(docs, merchantId, day, visitor)
+  const take = (day: number, line: Line): void => {
+    const start = startOf(day, line)
+    if (activity <= start - SESSION_GAP) return
+    const session = decode(day, line)
+    if (activity >= session.end + SESSION_GAP) return
     // One that reaches over midnight is met on both days.
-    if (found.every((session) => session.start !== start)) found.push(decode(day, stored))
+    if (found.every((one) => one.start !== start)) found.push(session)
   }
   const look = (day: number): void => {
-    const entry = entryOn(day)
-    if (entry === undefined) return
-    for (const stored of entry.s) take(day, stored)
-    if (entry.b === undefined) return
-    const began = dayOf(entry.b)
-    for (const stored of entryOn(began)?.s ?? []) {
-      if (startOf(began, stored) === entry.b) take(began, stored)
-    }
+    const { lines, before } = entryOn(day)
+    for (const line of lines) take(day, line)
+    if (before === undefined) return
+    const began = dayOf(before)
+    for (const line of entryOn(began).lines) if (startOf(began, line) === before) take(began, line)
   }
   const day = dayOf(activity)
   look(day)
@@ -165,24 +208,24 @@ const extended = (event: SessionEvent, before: ReadonlyArray<Session>): Session 
 /** Removes the session that starts at `from`, and puts in the one that starts on this day, if one is given. */
 const replace = (
   docs: Docs,
-  { merchantId, visitor }: SessionEvent,
+  event: SessionEvent,
   day: number,
   from: number | undefined,
   session: Session | undefined,
 ): void => {
-  const entries = editTable<Entry>(docs, SESSIONS, tableOf(merchantId, day), visitor, newEntry)
-  const { s } = entries[entryName(visitor)] as Entry
-  let at = 0
-  while (at < s.length && startOf(day, s[at] as Stored) < (from ?? session?.start ?? 0)) at++
-  s.splice(at, from === undefined ? 0 : 1, ...(session === undefined ? [] : [encode(session)]))
+  editEntry(docs, event, day, ({ lines }) => {
+    let at = 0
+    while (at < lines.length && startOf(day, lines[at] as Line) < (from ?? session?.start ?? 0)) at++
+    lines.splice(at, from === undefined ? 0 : 1, ...(session === undefined ? [] : [encode(session)]))
+  })
 }
 
 /** Says that the session that starts at `start` reaches into a later day. */
-const reachInto = (docs: Docs, { merchantId, visitor }: SessionEvent, day: number, start: number): void => {
-  const table = tableOf(merchantId, day)
-  if (tableEntry<Entry>(docs, SESSIONS, table, visitor)?.b === start) return
-  const entry = editTable<Entry>(docs, SESSIONS, table, visitor, newEntry)[entryName(visitor)] as Entry
-  entry.b = start
+const reachInto = (docs: Docs, event: SessionEvent, day: number, start: number): void => {
+  if (entryIn(docs, event.merchantId, day, event.visitor).before === start) return
+  editEntry(docs, event, day, (entry) => {
+    entry.before = start
+  })
 }
 
 /**
@@ -223,22 +266,22 @@ export function* sessionsStarting(
   to: number,
 ): Generator<Session> {
   for (let day = dayOf(from); day < to; day += DAY) {
-    for (const [, entry] of tableEntries<Entry>(docs, SESSIONS, tableOf(merchantId, day))) {
+    for (const [, entry] of tableEntries<string>(docs, inSessions, tableOf(merchantId, day))) {
       yield* within(entry, day, from, to)
     }
   }
 }
 
-function* within(entry: Entry, day: number, from: number, to: number): Generator<Session> {
-  for (const stored of entry.s) {
-    const start = startOf(day, stored)
-    if (start >= from && start < to) yield decode(day, stored)
+function* within(entry: string, day: number, from: number, to: number): Generator<Session> {
+  for (const line of entryOf(entry).lines) {
+    const start = startOf(day, line)
+    if (start >= from && start < to) yield decode(day, line)
   }
 }
 
 /** The scan that finds the sessions of a merchant that start in a range. Read its rows with `sessionsOf`. */
 export const sessionsScan = (merchantId: string, from: number, to: number): Scan =>
-  tableScan(SESSIONS, tableOf(merchantId, dayOf(from)), tableOf(merchantId, dayOf(to - 1) + DAY))
+  tableScan(inSessions, tableOf(merchantId, dayOf(from)), tableOf(merchantId, dayOf(to - 1) + DAY))
 
 /** Those that start from `from`, included, to `to`, excluded, in no order; with their client keys. */
 export function* sessionsOf(
@@ -248,7 +291,7 @@ export function* sessionsOf(
 ): Generator<Session & { visitor: string }> {
   for (const row of rows) {
     const day = timeOf(partsOf(row.key)[1] as string)
-    for (const [visitor, entry] of rowEntries<Entry>(row, 2)) {
+    for (const [visitor, entry] of rowEntries<string>(row, 2)) {
       for (const session of within(entry, day, from, to)) yield { ...session, visitor }
     }
   }

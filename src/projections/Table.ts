@@ -17,11 +17,22 @@ interface Head<E> {
   e?: Entries<E>
 }
 
-const INLINE = 64
-const PER_CHUNK = 48
+/** A collection of tables. How many names a head, and on average a chunk, holds is part of the storage format. */
+export interface Tables {
+  readonly collection: string
+  readonly inline: number
+  readonly perChunk: number
+}
+
+export const tablesIn = (collection: string, inline = 64, perChunk = 48): Tables => ({
+  collection,
+  inline,
+  perChunk,
+})
 
 /** 0 when all entries are in the head. */
-const chunksFor = (names: number): number => (names <= INLINE ? 0 : Math.ceil(names / PER_CHUNK))
+const chunksFor = ({ inline, perChunk }: Tables, names: number): number =>
+  names <= inline ? 0 : Math.ceil(names / perChunk)
 
 /** FNV-1a over UTF-16 units. The storage format depends on it. */
 const hash = (name: string): number => {
@@ -55,10 +66,11 @@ const newHead = (): Head<never> => ({ n: 0, e: {} })
 const newChunk = (): Entries<never> => ({})
 
 /** The entry, for reading only. */
-export const tableEntry = <E>(docs: Docs, collection: string, key: string, name: string): E | undefined => {
-  const head = docs.get<Head<E>>(collection, key)
+export const tableEntry = <E>(docs: Docs, tables: Tables, key: string, name: string): E | undefined => {
+  const head = docs.get<Head<E>>(tables.collection, key)
   if (head === undefined) return undefined
-  const entries = head.e ?? docs.get<Entries<E>>(collection, chunkKey(key, chunkOf(name, chunksFor(head.n))))
+  const entries =
+    head.e ?? docs.get<Entries<E>>(tables.collection, chunkKey(key, chunkOf(name, chunksFor(tables, head.n))))
   return entries?.[entryName(name)]
 }
 
@@ -69,43 +81,44 @@ export const tableEntry = <E>(docs: Docs, collection: string, key: string, name:
  */
 export const editTable = <E>(
   docs: Docs,
-  collection: string,
+  tables: Tables,
   key: string,
   name: string,
   create: () => E,
 ): Entries<E> => {
   const own = entryName(name)
-  const head = docs.get<Head<E>>(collection, key) ?? docs.edit<Head<E>>(collection, key, newHead)
+  const head =
+    docs.get<Head<E>>(tables.collection, key) ?? docs.edit<Head<E>>(tables.collection, key, newHead)
   if (head.e !== undefined) {
-    const edited = docs.edit<Head<E>>(collection, key, newHead)
+    const edited = docs.edit<Head<E>>(tables.collection, key, newHead)
     const entries = edited.e as Entries<E>
     if (entries[own] !== undefined) return entries
     edited.n++
     entries[own] = create()
-    if (edited.n <= INLINE) return entries
+    if (edited.n <= tables.inline) return entries
     delete edited.e
-    const chunks = chunksFor(edited.n)
-    spread(docs, collection, key, entries, [...Array(chunks).keys()], chunks)
-    return docs.edit<Entries<E>>(collection, chunkKey(key, chunkOf(name, chunks)), newChunk)
+    const chunks = chunksFor(tables, edited.n)
+    spread(docs, tables, key, entries, [...Array(chunks).keys()], chunks)
+    return docs.edit<Entries<E>>(tables.collection, chunkKey(key, chunkOf(name, chunks)), newChunk)
   }
-  const chunks = chunksFor(head.n)
-  const entries = docs.edit<Entries<E>>(collection, chunkKey(key, chunkOf(name, chunks)), newChunk)
+  const chunks = chunksFor(tables, head.n)
+  const entries = docs.edit<Entries<E>>(tables.collection, chunkKey(key, chunkOf(name, chunks)), newChunk)
   if (entries[own] !== undefined) return entries
   entries[own] = create()
-  const edited = docs.edit<Head<E>>(collection, key, newHead)
+  const edited = docs.edit<Head<E>>(tables.collection, key, newHead)
   edited.n++
-  const more = chunksFor(edited.n)
+  const more = chunksFor(tables, edited.n)
   if (more === chunks) return entries
   const source = chunks - powerOfTwo(chunks)
-  const shared = docs.get<Entries<E>>(collection, chunkKey(key, source)) ?? {}
-  spread(docs, collection, key, shared, [source, chunks], more)
-  return docs.edit<Entries<E>>(collection, chunkKey(key, chunkOf(name, more)), newChunk)
+  const shared = docs.get<Entries<E>>(tables.collection, chunkKey(key, source)) ?? {}
+  spread(docs, tables, key, shared, [source, chunks], more)
+  return docs.edit<Entries<E>>(tables.collection, chunkKey(key, chunkOf(name, more)), newChunk)
 }
 
 /** Lays the entries, which all belong to the targets, where they lie with this many chunks. */
 const spread = <E>(
   docs: Docs,
-  collection: string,
+  tables: Tables,
   key: string,
   entries: Entries<E>,
   targets: ReadonlyArray<number>,
@@ -116,17 +129,17 @@ const spread = <E>(
     const part = parts.get(chunkOf(name, chunks)) as Entries<E>
     part[entryName(name)] = entry
   }
-  for (const [target, part] of parts) docs.put(collection, chunkKey(key, target), part)
+  for (const [target, part] of parts) docs.put(tables.collection, chunkKey(key, target), part)
 }
 
 /** Every entry, for reading only. */
-export function* tableEntries<E>(docs: Docs, collection: string, key: string): Generator<[string, E]> {
-  const head = docs.get<Head<E>>(collection, key)
+export function* tableEntries<E>(docs: Docs, tables: Tables, key: string): Generator<[string, E]> {
+  const head = docs.get<Head<E>>(tables.collection, key)
   if (head === undefined) return
   if (head.e !== undefined) yield* named(head.e)
   else {
-    for (let chunk = 0; chunk < chunksFor(head.n); chunk++) {
-      yield* named(docs.get<Entries<E>>(collection, chunkKey(key, chunk)) ?? {})
+    for (let chunk = 0; chunk < chunksFor(tables, head.n); chunk++) {
+      yield* named(docs.get<Entries<E>>(tables.collection, chunkKey(key, chunk)) ?? {})
     }
   }
 }
@@ -136,7 +149,11 @@ function* named<E>(entries: Entries<E>): Generator<[string, E]> {
 }
 
 /** The scan of the tables with keys from `from`, included, to `to`, excluded. Read its rows with `rowEntries`. */
-export const tableScan = (collection: string, from: string, to: string): Scan => ({ collection, from, to })
+export const tableScan = ({ collection }: Tables, from: string, to: string): Scan => ({
+  collection,
+  from,
+  to,
+})
 
 /** The entries in a row of a `tableScan`; `parts` is how many parts the tables' keys have. */
 export function* rowEntries<E>(row: Row, parts: number): Generator<[string, E]> {

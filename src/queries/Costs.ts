@@ -11,10 +11,10 @@ export const tooManyFacts = (facts: number): QueryRefused =>
   )
 
 /** Documents of sessions, of some 48 clients each, that one filtered question may read at one moment. */
-export const MAX_SESSION_DOCUMENTS = 4_000
+export const MAX_SESSION_DOCUMENTS = 16_000
 
 export const tooManySessions = refused(
   "TOO_COSTLY",
-  `this reads ${MAX_SESSION_DOCUMENTS} documents of sessions or more, each of some 48 clients on a day: shorten the range, or ask for one metric that is not about sessions`,
+  `this reads ${MAX_SESSION_DOCUMENTS} documents of sessions or more, each of some 12 clients on a day: shorten the range, or ask for one metric that is not about sessions`,
   { limit: MAX_SESSION_DOCUMENTS },
 )

@@ -1,5 +1,6 @@
 import { nextBucket } from "../domain/TimeBuckets.js"
 import { type Segment, segmentKey } from "../projections/Facts.js"
+import { slotTime } from "../projections/Layout.js"
 import { Columns, type Day, daysOf, daysScan, FACTS } from "../projections/metrics.js"
 import type { Row, Scan } from "../readmodels/ReadModels.js"
 
@@ -90,7 +91,7 @@ class SettledFacts implements Source {
     const { start, doc } = day
     this.next = (doc.k ?? 0) - 1
     const hours = Object.entries(doc.h ?? {})
-      .map(([seconds, counts]) => ({ start: start + Number(seconds) * 1000, events: Number(counts[0]) }))
+      .map(([slot, counts]) => ({ start: slotTime(start, slot), events: Number(counts[0]) }))
       .toSorted((a, b) => a.start - b.start)
     this.starts = hours.map((hour) => hour.start)
     this.left = hours.map((hour) => hour.events)

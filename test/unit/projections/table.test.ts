@@ -8,17 +8,20 @@ import {
   tableEntries,
   tableEntry,
   tableScan,
+  tablesIn,
 } from "../../../src/projections/Table.js"
 import { key } from "../../../src/readmodels/Key.js"
 import { Random } from "../../support/Seed.js"
 import { documents } from "./support.js"
+
+const inTables = tablesIn("t")
 
 interface Entry {
   n: number
 }
 
 const count = (docs: WorkingSet, table: string, name: string): void => {
-  const entry = editTable<Entry>(docs, "t", table, name, () => ({ n: 0 }))[entryName(name)] as Entry
+  const entry = editTable<Entry>(docs, inTables, table, name, () => ({ n: 0 }))[entryName(name)] as Entry
   entry.n++
 }
 
@@ -61,15 +64,17 @@ describe("a table", () => {
           expected.set(name, (expected.get(name) ?? 0) + 1)
           if (when === 0) commit()
         }
-        const seen = new Map([...tableEntries<Entry>(docs, "t", table)].map(([name, { n }]) => [name, n]))
+        const seen = new Map(
+          [...tableEntries<Entry>(docs, inTables, table)].map(([name, { n }]) => [name, n]),
+        )
         expect(seen).toEqual(expected)
-        expect([...tableEntries(docs, "t", table)].length).toBe(expected.size)
-        for (const [name, n] of expected) expect(tableEntry<Entry>(docs, "t", table, name)?.n).toBe(n)
+        expect([...tableEntries(docs, inTables, table)].length).toBe(expected.size)
+        for (const [name, n] of expected) expect(tableEntry<Entry>(docs, inTables, table, name)?.n).toBe(n)
         for (const name of odd) {
-          if (!expected.has(name)) expect(tableEntry(docs, "t", table, name)).toBeUndefined()
+          if (!expected.has(name)) expect(tableEntry(docs, inTables, table, name)).toBeUndefined()
         }
         commit()
-        const rows = scan(tableScan("t", key("m", "a"), key("m", "b")))
+        const rows = scan(tableScan(inTables, key("m", "a"), key("m", "b")))
         const scanned = rows.flatMap((row) => [...rowEntries<Entry>(row, 2)])
         expect(scanned).toHaveLength(expected.size)
         expect(new Map(scanned.map(([name, { n }]) => [name, n]))).toEqual(expected)
@@ -129,8 +134,8 @@ describe("a table", () => {
 
   it("an entry stays the same object while its table grows", () => {
     const { docs } = documents()
-    const entry = editTable<Entry>(docs, "t", "k", "first", () => ({ n: 0 })).first
+    const entry = editTable<Entry>(docs, inTables, "k", "first", () => ({ n: 0 })).first
     for (let i = 0; i < 3_000; i++) count(docs, "k", `name ${i}`)
-    expect(tableEntry(docs, "t", "k", "first")).toBe(entry)
+    expect(tableEntry(docs, inTables, "k", "first")).toBe(entry)
   })
 })
