@@ -2,20 +2,15 @@
 import { status as code } from "@grpc/grpc-js"
 import { identifier, nameOf, readEvent, streams } from "./Messages.mjs"
 import { subscribe } from "./Subscriptions.mjs"
+import { written } from "./writing.mjs"
 
 const BACKWARDS = 1
 
-/** Writes with the reader's pace; stops when the reader is gone. */
-export const pump = async (call, records) => {
+/** Stops when the reader is gone. */
+const pump = async (call, records) => {
   for (const record of records) {
     if (call.cancelled || call.destroyed) return false
-    if (!call.write(readEvent(record))) {
-      await new Promise((resolve) => {
-        call.once("drain", resolve)
-        call.once("cancelled", resolve)
-        call.once("close", resolve)
-      })
-    }
+    await written(call, readEvent(record))
   }
   return !call.cancelled
 }

@@ -4,6 +4,7 @@
 import { randomUUID } from "node:crypto"
 import { status as code } from "@grpc/grpc-js"
 import { readEvent, streams } from "./Messages.mjs"
+import { written } from "./writing.mjs"
 
 const DEFAULT_WINDOW = 32
 
@@ -42,12 +43,7 @@ export const subscribe = async (log, faults, tuning, call, options) => {
   const gone = () => call.cancelled || call.destroyed || state.ended
   const send = async (response) => {
     if (gone() || state.hangs) return
-    if (!call.write(response))
-      await new Promise((resolve) => {
-        call.once("drain", resolve)
-        call.once("cancelled", resolve)
-        call.once("close", resolve)
-      })
+    await written(call, response)
   }
   call.once("cancelled", () => wake())
 
