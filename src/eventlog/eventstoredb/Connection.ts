@@ -12,13 +12,24 @@ export class MalformedConnection extends Data.TaggedError("MalformedConnection")
 
 const withoutPassword = (text: string): string => text.replace(/\/\/[^@/?]*@/g, "//***@")
 
+const KEEP_ALIVE_MS = 10_000
+let made = 0
+
+/** Milliseconds that the text gives the server to answer a ping, or what the client would take. */
+const keepAliveOf = (text: string): number => {
+  const given = Number(/[?&]keep[-_]?alive[-_]?timeout=(\d+)/i.exec(text)?.[1] ?? KEEP_ALIVE_MS)
+  return given > 0 ? given : KEEP_ALIVE_MS
+}
+
 /**
- * `throwOnAppendFailure=false` makes the client return a wrong revision in the place of an error, so that is
- * never left to the text: the last of two settings counts.
+ * The text with what is never left to it; the last of two settings counts. `throwOnAppendFailure=false`
+ * makes the client return a wrong revision in the place of an error. And clients whose settings are all
+ * equal share one connection without being asked, with its 100 calls and its faults: no two are.
  */
 const settled = (connection: string): string => {
   const text = connection.trim().replace(/\/+$/, "")
-  return `${text}${text.includes("?") ? "&" : "?"}throwOnAppendFailure=true`
+  const keepAlive = keepAliveOf(text) + (made++ % 1_000)
+  return `${text}${text.includes("?") ? "&" : "?"}throwOnAppendFailure=true&keepAliveTimeout=${keepAlive}`
 }
 
 /** A client for the text. Throws MalformedConnection. It connects on its first call. */
