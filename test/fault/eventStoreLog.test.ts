@@ -200,9 +200,9 @@ describe("EventStoreDB, when its server fails", () => {
     const outcome = await attempt(unique(), NO_STREAM, events(1))
     expect(outcome).toMatchObject({ _tag: "LogUnavailable" })
     expect(String((outcome as Error).message)).toContain("the event log is not available: EventStoreDB")
-    await until("the trouble is known", 20_000, async () => (await trouble()) !== undefined)
+    await until("the trouble is known", 20_000, () => opened.trouble() !== undefined)
     await server.start()
-    await until("the trouble is over", 20_000, async () => (await trouble()) === undefined)
+    await until("the trouble is over", 20_000, () => opened.trouble() === undefined)
     expect(await append(unique(), NO_STREAM, events(1))).toMatchObject({ _tag: "Appended" })
   })
 
@@ -215,8 +215,6 @@ describe("EventStoreDB, when its server fails", () => {
     await follower.stop()
   })
 })
-
-const trouble = () => Effect.runPromise(opened.log.trouble)
 
 async function* readSlowly(stream: string): AsyncGenerator<ReadonlyArray<string>> {
   const { Stream } = await import("effect")

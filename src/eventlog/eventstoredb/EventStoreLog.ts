@@ -1,4 +1,4 @@
-import { Effect, Layer, Option, Runtime, type Scope, Stream, SubscriptionRef } from "effect"
+import { Effect, Layer, Option, Runtime, type Scope, Stream } from "effect"
 import {
   type AppendOutcome,
   EventLog,
@@ -16,11 +16,6 @@ import { type EventStoreLogOptions, tuningOf } from "./Options.js"
 import { readAll, readStream, wantedStreams } from "./Reading.js"
 import { Tail } from "./Tail.js"
 
-export interface EventStoreLog extends EventLogService {
-  /** Why the server can't be used now; undefined while it can. As of a few seconds ago at most. */
-  readonly trouble: SubscriptionRef.SubscriptionRef<string | undefined>
-}
-
 const LOOK_EVERY = "2 seconds"
 const SAY_EVERY_MS = 10_000
 
@@ -30,7 +25,7 @@ const SAY_EVERY_MS = 10_000
  */
 export const openEventStoreLog = (
   options: EventStoreLogOptions,
-): Effect.Effect<EventStoreLog, MalformedConnection | LogError, Scope.Scope> =>
+): Effect.Effect<EventLogService, MalformedConnection | LogError, Scope.Scope> =>
   Effect.gen(function* () {
     const tuning = tuningOf(options)
     const { deadlineMs, streams } = tuning
@@ -60,15 +55,18 @@ export const openEventStoreLog = (
       run(Effect.logWarning(`the event log: ${reason}`))
     }
 
-    const trouble = yield* SubscriptionRef.make<string | undefined>(undefined)
+    const onTrouble = (reason: string): void => {
+      tuning.onTrouble(reason)
+      away(reason)
+    }
     const look = tail.head.pipe(
-      Effect.match({ onSuccess: () => undefined, onFailure: (error) => error.message }),
-      Effect.tap((reason) => {
-        if (reason !== undefined) away(reason)
-        return SubscriptionRef.set(trouble, reason)
+      Effect.match({
+        onSuccess: () => tuning.onTrouble(undefined),
+        onFailure: ({ message }) => onTrouble(message),
       }),
     )
-    yield* untilThere(tail.head, away)
+    yield* untilThere(tail.head, onTrouble)
+    tuning.onTrouble(undefined)
     yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep(LOOK_EVERY), look)))
 
     return {
@@ -91,7 +89,6 @@ export const openEventStoreLog = (
       subscribe: ({ after, prefixes }) =>
         follow({ lanes, tail, tuning, away }, wantedStreams(streams, prefixes), after),
       head: tail.head,
-      trouble,
     }
   })
 
@@ -102,14 +99,14 @@ const isHopeless = (error: LogError): boolean =>
 /** The server may be starting, too. */
 const untilThere = (
   head: Effect.Effect<unknown, LogError>,
-  away: (reason: string) => void,
+  onTrouble: (reason: string) => void,
 ): Effect.Effect<void, LogError> =>
   head.pipe(
     Effect.asVoid,
     Effect.catchAll((error) => {
       if (isHopeless(error)) return Effect.fail(error)
-      away(`${error.message}; trying again`)
-      return Effect.zipRight(Effect.sleep("500 millis"), untilThere(head, away))
+      onTrouble(`${error.message}; trying again`)
+      return Effect.zipRight(Effect.sleep("500 millis"), untilThere(head, onTrouble))
     }),
   )
 

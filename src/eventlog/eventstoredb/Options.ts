@@ -16,6 +16,8 @@ export interface EventStoreLogOptions {
   readonly bytesInFlight?: number
   /** A subscriber that was told nothing for so long looks whether there is anything that it should have been told. */
   readonly quietMs?: number
+  /** Told why the server can't be used, again and again while that is so, and `undefined` when it can again. */
+  readonly onTrouble?: (reason: string | undefined) => void
 }
 
 export type Tuning = Required<Omit<EventStoreLogOptions, "streams">> & Pick<EventStoreLogOptions, "streams">
@@ -26,5 +28,6 @@ export const tuningOf = (options: EventStoreLogOptions): Tuning => ({
   appendsInFlight: 1_000,
   bytesInFlight: 16 * 1024 * 1024,
   quietMs: 250,
+  onTrouble: () => {},
   ...options,
 })
