@@ -19,7 +19,10 @@ export const eventLogKind = chosen
 
 const servers = new Map<string, Promise<EventStoreServer>>()
 
-/** The server that keeps the log of a data directory: it outlives the program, and ends with the tests. */
+/**
+ * The server that keeps the log of a data directory: it outlives the program, and ends with the tests. Asked
+ * for before the program starts, it is used whatever the run chose.
+ */
 export const eventStoreOf = (dataDir: string): Promise<EventStoreServer> => {
   const known = servers.get(dataDir)
   if (known !== undefined) return known
@@ -31,13 +34,20 @@ export const eventStoreOf = (dataDir: string): Promise<EventStoreServer> => {
   return started
 }
 
+/** A second program on the log of a first. */
+export const shareEventStore = (dataDir: string, server: EventStoreServer): void => {
+  servers.set(dataDir, Promise.resolve(server))
+}
+
+const isEmbedded = (dataDir: string): boolean => eventLogKind === "embedded" && !servers.has(dataDir)
+
 /** What the program is told of the stores of a data directory. */
 export const storesOf = async (dataDir: string): Promise<Readonly<Record<string, string>>> =>
-  eventLogKind === "embedded" ? {} : { TIDEMARK_EVENT_LOG: (await eventStoreOf(dataDir)).connection }
+  isEmbedded(dataDir) ? {} : { TIDEMARK_EVENT_LOG: (await eventStoreOf(dataDir)).connection }
 
 /** The event log of a data directory, to read, whether the program runs or not. */
 export const logOf = (dataDir: string): Effect.Effect<EventLogService, unknown, Scope.Scope> =>
-  eventLogKind === "embedded"
+  isEmbedded(dataDir)
     ? openEmbeddedLogReader({ directory: join(dataDir, "log") })
     : Effect.flatMap(
         Effect.promise(() => eventStoreOf(dataDir)),
