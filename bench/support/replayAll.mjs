@@ -24,9 +24,8 @@ const inThread = Layer.unwrapScoped(
     Layer.merge(
       Layer.succeed(EventLog, log),
       ProcessorsInThread.layer({
-        logDirectory,
+        log: { _tag: "Embedded", directory: logDirectory, feed: log.connect() },
         readModelsDirectory,
-        feed: log.connect(),
         onDied: (error) => {
           throw error
         },

@@ -1,7 +1,9 @@
 import { SingleBar } from "cli-progress"
 import { Command } from "commander"
 import { Effect, Either } from "effect"
+import { CannotVerify } from "../processors/CannotVerify.js"
 import { dataDirectory } from "../runtime/DataDirectory.js"
+import { eventLogChoice } from "../runtime/Settings.js"
 import { linesOf } from "./verify/print.js"
 import { runVerify } from "./verify/runVerify.js"
 
@@ -23,7 +25,7 @@ export const verifyCommand = (): Command =>
     .addHelpText("after", "\nExit code: 0 all equal, 1 something differs, 2 it could not be checked.")
     .action(async (options: Options) => {
       const bar = new SingleBar({
-        format: "folding {bar} {percentage}% | {value} of {total} events",
+        format: "folding {bar} {percentage}%",
         stream: process.stderr,
       })
       let started = false
@@ -35,7 +37,11 @@ export const verifyCommand = (): Command =>
         bar.update(Number(at))
       }
       const result = await Effect.runPromise(
-        Effect.either(runVerify(dataDirectory(options.dataDir), onProgress)),
+        eventLogChoice.pipe(
+          Effect.mapError((error) => new CannotVerify({ reason: String(error) })),
+          Effect.flatMap((eventLog) => runVerify(dataDirectory(options.dataDir), eventLog, onProgress)),
+          Effect.either,
+        ),
       )
       if (started) bar.stop()
       if (Either.isLeft(result)) {

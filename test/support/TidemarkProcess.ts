@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { storesOf } from "./stores.js"
 import { until } from "./until.js"
 
 export const projectRoot = fileURLToPath(new URL("../..", import.meta.url))
@@ -53,6 +54,7 @@ export class TidemarkProcess {
   async start(deadlineMs = 30_000): Promise<number> {
     const began = performance.now()
     const command = [...this.wrapper, process.execPath, join(projectRoot, "bin", "tidemark.mjs"), "serve"]
+    const stores = await storesOf(this.dataDir)
     const child = spawn(command[0] as string, command.slice(1), {
       cwd: projectRoot,
       env: {
@@ -61,6 +63,7 @@ export class TidemarkProcess {
         TIDEMARK_SECRET: "test-secret",
         TIDEMARK_DATA_DIR: this.dataDir,
         TIDEMARK_PORT: String(this.port),
+        ...stores,
         ...this.env,
       },
       stdio: ["ignore", "pipe", "pipe"],

@@ -4,12 +4,12 @@ import { join } from "node:path"
 import { Effect, Layer } from "effect"
 import type { Position } from "../../domain/Position.js"
 import { EventLog } from "../../eventlog/EventLog.js"
-import { EmbeddedLogReader } from "../../eventlog/embedded/EmbeddedLogReader.js"
 import { CannotVerify } from "../../processors/CannotVerify.js"
 import { type VerifyReport, verify } from "../../processors/Verify.js"
 import { projections } from "../../projections/index.js"
 import * as EmbeddedReadModels from "../../readmodels/embedded/EmbeddedReadModels.js"
 import { ReadModels } from "../../readmodels/ReadModels.js"
+import { type EventLogChoice, layerToRead } from "../../runtime/EventLogs.js"
 
 export interface VerifyDirectories {
   readonly log: string
@@ -19,11 +19,14 @@ export interface VerifyDirectories {
 /** Compares the read models with a fresh fold of the log, beside a server that runs or without one. */
 export const runVerify = (
   directories: VerifyDirectories,
+  eventLog: EventLogChoice,
   onProgress: (at: Position, end: Position) => void,
 ): Effect.Effect<VerifyReport, CannotVerify> =>
   Effect.scoped(
     Effect.gen(function* () {
-      for (const directory of [directories.log, directories.readModels]) {
+      const needed =
+        eventLog._tag === "Embedded" ? [directories.log, directories.readModels] : [directories.readModels]
+      for (const directory of needed) {
         if (!existsSync(directory))
           return yield* new CannotVerify({ reason: `there is no directory ${directory}` })
       }
@@ -36,7 +39,7 @@ export const runVerify = (
         EmbeddedReadModels.snapshotLayer({ directory: directories.readModels }),
       )
       const scratch = yield* Layer.build(EmbeddedReadModels.layer({ directory: temporary }))
-      const log = yield* Layer.build(EmbeddedLogReader.layer({ directory: directories.log }))
+      const log = yield* Layer.build(layerToRead(eventLog, directories.log))
       return yield* verify({
         log: yield* Effect.provide(EventLog, log),
         stored: yield* Effect.provide(ReadModels, stored),
@@ -49,6 +52,6 @@ export const runVerify = (
     Effect.mapError((error) =>
       error._tag === "CannotVerify"
         ? error
-        : new CannotVerify({ reason: error._tag === "LogDamaged" ? error.message : error.reason }),
+        : new CannotVerify({ reason: error._tag === "ReadModelsUnavailable" ? error.reason : error.message }),
     ),
   )

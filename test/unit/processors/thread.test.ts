@@ -50,9 +50,8 @@ describe("processors in a thread", () => {
       const context = await run(
         Layer.buildWithScope(
           ProcessorsInThread.layer({
-            logDirectory: directory,
+            log: { _tag: "Embedded", directory, feed: log.connect() },
             readModelsDirectory: directory,
-            feed: log.connect(),
             onDied: (error) => deaths.push(error.message),
           }),
           running,
@@ -90,9 +89,8 @@ describe("processors in a thread", () => {
       Effect.either(
         Layer.buildWithScope(
           ProcessorsInThread.layer({
-            logDirectory: join(directory, "nowhere"),
+            log: { _tag: "Embedded", directory: join(directory, "nowhere"), feed: port2 },
             readModelsDirectory: directory,
-            feed: port2,
             onDied: () => {},
           }),
           scope,

@@ -34,7 +34,8 @@ describe("verify", () => {
   })
   afterAll(() => bench.close())
 
-  const verified = () => run(runVerify({ log: bench.directory, readModels: bench.directory }, () => {}))
+  const verified = () =>
+    run(runVerify({ log: bench.directory, readModels: bench.directory }, { _tag: "Embedded" }, () => {}))
 
   it("finds all equal beside a running engine, and says how much it compared", async () => {
     const report = await verified()
@@ -77,7 +78,9 @@ describe("verify", () => {
 
   it("says that it could not check where there is nothing to check", async () => {
     const result = await run(
-      Effect.either(runVerify({ log: "/nowhere", readModels: bench.directory }, () => {})),
+      Effect.either(
+        runVerify({ log: "/nowhere", readModels: bench.directory }, { _tag: "Embedded" }, () => {}),
+      ),
     )
     expect(result._tag).toBe("Left")
   })
