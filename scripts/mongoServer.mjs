@@ -103,6 +103,10 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     console.error("There is no Go here to build the MongoDB-protocol server with: install Go 1.22 or later.")
     process.exit(1)
   }
+  if (process.argv[2] === "--program") {
+    console.log(file)
+    process.exit(0)
+  }
   const [directory, listen = "127.0.0.1:27017"] = process.argv.slice(2)
   if (directory === undefined) {
     console.error("usage: node scripts/mongoServer.mjs DIRECTORY [HOST:PORT]")
