@@ -25,7 +25,7 @@ const inThread = Layer.unwrapScoped(
       Layer.succeed(EventLog, log),
       ProcessorsInThread.layer({
         logDirectory,
-        readModelsDirectory,
+        readModels: { directory: readModelsDirectory, url: undefined },
         feed: log.connect(),
         onDied: (error) => {
           throw error

@@ -3,6 +3,7 @@ import { Data, Deferred, Effect, Layer, PubSub, Runtime, Stream } from "effect"
 import { Processors, type ProcessorsService, type Progress } from "../processors/Processors.js"
 import { threadUrl } from "../threads/threadUrl.js"
 import type { ProcessorsMessage, ProcessorsThreadData } from "./processorsThread.js"
+import type { ReadModelsData } from "./ReadModelStore.js"
 
 /** The thread that folds has died: numbers stand still until the program is started again. */
 export class ProcessorsDied extends Data.TaggedError("ProcessorsDied")<{ readonly reason: string }> {
@@ -13,7 +14,7 @@ export class ProcessorsDied extends Data.TaggedError("ProcessorsDied")<{ readonl
 
 export interface ProcessorsInThreadOptions {
   readonly logDirectory: string
-  readonly readModelsDirectory: string
+  readonly readModels: ReadModelsData
   /** From the log's `connect()`; it is handed over. */
   readonly feed: MessagePort
   /** Called once, should the thread end by itself while the layer lives. */
@@ -49,7 +50,7 @@ export const layer = (options: ProcessorsInThreadOptions): Layer.Layer<Processor
 
       const data: ProcessorsThreadData = {
         logDirectory: options.logDirectory,
-        readModelsDirectory: options.readModelsDirectory,
+        readModels: options.readModels,
         feed: options.feed,
       }
       const worker = new Worker(threadUrl("./processorsThread.js", import.meta.url), {

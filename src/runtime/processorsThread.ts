@@ -8,12 +8,12 @@ import { EmbeddedLogReader } from "../eventlog/embedded/EmbeddedLogReader.js"
 import { Processors, type Progress } from "../processors/Processors.js"
 import * as ProcessorsInProcess from "../processors/ProcessorsInProcess.js"
 import { projections } from "../projections/index.js"
-import * as EmbeddedReadModels from "../readmodels/embedded/EmbeddedReadModels.js"
 import { yieldToRequests } from "../threads/yieldToRequests.js"
+import { type ReadModelsData, writerLayer } from "./ReadModelStore.js"
 
 export interface ProcessorsThreadData {
   readonly logDirectory: string
-  readonly readModelsDirectory: string
+  readonly readModels: ReadModelsData
   /** Live events from the log's writer. */
   readonly feed: MessagePort
 }
@@ -32,7 +32,7 @@ const say = (message: ProcessorsMessage): void => port.postMessage(message)
 
 const layers = ProcessorsInProcess.layer(projections).pipe(
   Layer.provide(EmbeddedLogReader.layer({ directory: data.logDirectory, feed: data.feed })),
-  Layer.provide(EmbeddedReadModels.layer({ directory: data.readModelsDirectory })),
+  Layer.provide(writerLayer(data.readModels)),
 )
 
 const run = Effect.gen(function* () {

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { Redacted } from "effect"
 import { MongoClient } from "mongodb"
-import { temporaryDirectory } from "./TidemarkProcess.js"
+import { temporary } from "./temporary.js"
 import { until } from "./until.js"
 
 const program = process.env.TIDEMARK_TEST_MONGO_PROGRAM
@@ -16,7 +16,7 @@ export const hasOwnMongo = program !== undefined
 export class MongoServer {
   private child: ChildProcess | undefined
   private port = 0
-  private readonly directory = temporaryDirectory()
+  private readonly directory = temporary()
 
   get url(): string {
     return `mongodb://127.0.0.1:${this.port}`
@@ -31,6 +31,7 @@ export class MongoServer {
       `127.0.0.1:${this.port}`,
     ])
     this.child = child
+    process.once("exit", () => child.kill("SIGKILL"))
     let output = ""
     child.stderr.resume()
     child.stdout.on("data", (text: Buffer) => (output += text.toString()))

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process"
 import { join } from "node:path"
+import { storesOf } from "./stores.js"
 import { projectRoot } from "./TidemarkProcess.js"
 
 /** `npx tidemark verify` on a data directory. */
@@ -10,7 +11,11 @@ export const runVerify = (
     const child = spawn(
       process.execPath,
       [join(projectRoot, "bin", "tidemark.mjs"), "verify", "--data-dir", dataDir],
-      { cwd: projectRoot, stdio: ["ignore", "pipe", "pipe"] },
+      {
+        cwd: projectRoot,
+        env: { ...process.env, ...storesOf(dataDir).known },
+        stdio: ["ignore", "pipe", "pipe"],
+      },
     )
     let output = ""
     for (const stream of [child.stdout, child.stderr])

@@ -10,20 +10,25 @@ import { type VerifyReport, verify } from "../../processors/Verify.js"
 import { projections } from "../../projections/index.js"
 import * as EmbeddedReadModels from "../../readmodels/embedded/EmbeddedReadModels.js"
 import { ReadModels } from "../../readmodels/ReadModels.js"
+import { type ReadModelsData, snapshotLayer } from "../../runtime/ReadModelStore.js"
 
-export interface VerifyDirectories {
+export interface VerifyStores {
+  /** Directory of the log. */
   readonly log: string
-  readonly readModels: string
+  readonly readModels: ReadModelsData
 }
 
 /** Compares the read models with a fresh fold of the log, beside a server that runs or without one. */
 export const runVerify = (
-  directories: VerifyDirectories,
+  stores: VerifyStores,
   onProgress: (at: Position, end: Position) => void,
 ): Effect.Effect<VerifyReport, CannotVerify> =>
   Effect.scoped(
     Effect.gen(function* () {
-      for (const directory of [directories.log, directories.readModels]) {
+      const { readModels } = stores
+      for (const directory of readModels.url === undefined
+        ? [stores.log, readModels.directory]
+        : [stores.log]) {
         if (!existsSync(directory))
           return yield* new CannotVerify({ reason: `there is no directory ${directory}` })
       }
@@ -32,11 +37,9 @@ export const runVerify = (
         (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true })),
       )
       // The snapshot comes first: whatever it holds is in the log by then.
-      const stored = yield* Layer.build(
-        EmbeddedReadModels.snapshotLayer({ directory: directories.readModels }),
-      )
-      const scratch = yield* Layer.build(EmbeddedReadModels.layer({ directory: temporary }))
-      const log = yield* Layer.build(EmbeddedLogReader.layer({ directory: directories.log }))
+      const stored = yield* Layer.build(snapshotLayer(readModels, join(temporary, "stored")))
+      const scratch = yield* Layer.build(EmbeddedReadModels.layer({ directory: join(temporary, "fresh") }))
+      const log = yield* Layer.build(EmbeddedLogReader.layer({ directory: stores.log }))
       return yield* verify({
         log: yield* Effect.provide(EventLog, log),
         stored: yield* Effect.provide(ReadModels, stored),

@@ -26,6 +26,17 @@ export const databaseOf = (url: string): string => {
   return path === "" ? DEFAULT_DATABASE : decodeURIComponent(path)
 }
 
+/** What is wrong with a connection string, without the string itself: it may hold a password. */
+export const faultOf = (url: string): string | undefined => {
+  try {
+    new MongoClient(url)
+    return undefined
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    return message.replaceAll(url, "…")
+  }
+}
+
 /** Where, for people: no credentials. */
 const placeOf = (url: string): string =>
   `${/^[a-z+]+:\/\/(?:[^@/]*@)?([^/?]*)/.exec(url)?.[1] ?? "?"}/${databaseOf(url)}`

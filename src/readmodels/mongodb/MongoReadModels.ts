@@ -1,5 +1,6 @@
 import { Duration, Effect, Layer, type Scope } from "effect"
 import { decodeCheckpoints } from "../embedded/Checkpoints.js"
+import * as Embedded from "../embedded/EmbeddedReadModels.js"
 import { queryThrough, ReadModels, type ReadModelsService, ReadModelsUnavailable } from "../ReadModels.js"
 import { BuildWriter, type Step, TakenOver } from "./BuildWriter.js"
 import { Connection, type MongoOptions } from "./Connection.js"
@@ -8,6 +9,7 @@ import { Heads, noCheckpoints } from "./Heads.js"
 import { DocumentTooLarge } from "./Journal.js"
 import { Reader } from "./Reader.js"
 import { Registry } from "./Registry.js"
+import { copyServing } from "./Snapshot.js"
 import { dropBuild, dropLeftovers, prepare } from "./Spaces.js"
 
 export interface MongoWriterOptions extends MongoOptions {
@@ -131,3 +133,17 @@ export const layer = (options: MongoWriterOptions): Layer.Layer<ReadModels, Read
 /** For readers in other threads and processes. */
 export const readerLayer = (options: MongoOptions): Layer.Layer<ReadModels, ReadModelsUnavailable> =>
   Layer.scoped(ReadModels, Effect.map(connect(options), reading))
+
+/** For a reader that compares: a copy of the serving builds, made in the directory when the layer is built. */
+export const snapshotLayer = (
+  options: MongoOptions & { readonly directory: string },
+): Layer.Layer<ReadModels, ReadModelsUnavailable> =>
+  Layer.unwrapScoped(
+    Effect.gen(function* () {
+      const connection = yield* connect(options)
+      yield* attemptAt(connection.place)("copying the read models", () =>
+        copyServing(connection, options.directory),
+      )
+      return Embedded.snapshotLayer({ directory: options.directory })
+    }),
+  )

@@ -51,7 +51,7 @@ describe("processors in a thread", () => {
         Layer.buildWithScope(
           ProcessorsInThread.layer({
             logDirectory: directory,
-            readModelsDirectory: directory,
+            readModels: { directory, url: undefined },
             feed: log.connect(),
             onDied: (error) => deaths.push(error.message),
           }),
@@ -91,7 +91,7 @@ describe("processors in a thread", () => {
         Layer.buildWithScope(
           ProcessorsInThread.layer({
             logDirectory: join(directory, "nowhere"),
-            readModelsDirectory: directory,
+            readModels: { directory, url: undefined },
             feed: port2,
             onDied: () => {},
           }),
