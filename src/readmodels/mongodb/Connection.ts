@@ -93,7 +93,7 @@ export class Connection {
   writeLimits(): Promise<{ readonly statements: number; readonly parallel: number }> {
     this.limits ??= this.within("asking for the server's version", this.db.command({ buildInfo: 1 })).then(
       (info) =>
-        "ferretdb" in info
+        "ferretdbVersion" in info
           ? { statements: FERRETDB_STATEMENTS, parallel: 1 }
           : { statements: STATEMENTS, parallel: 4 },
       (error: unknown) => {
