@@ -201,8 +201,10 @@ export class BuildWriter {
         this.journal.insertOne({ _id, n, owner: this.owner, checkpoints, parts, ...whole }),
       )
     } catch (error) {
-      if (isDuplicate(error)) this.takenOver()
-      throw error
+      if (!isDuplicate(error)) throw error
+      const found = await this.connection.within("reading the journal", this.journal.findOne({ _id }))
+      if (found?.owner !== this.owner) this.takenOver()
+      throw new Error("an earlier try of this process, given up, has arrived meanwhile", { cause: error })
     }
   }
 

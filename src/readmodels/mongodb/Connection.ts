@@ -1,5 +1,11 @@
 import { Redacted } from "effect"
-import { type Collection, type Db, MongoClient } from "mongodb"
+import {
+  type Collection,
+  type Db,
+  MongoClient,
+  MongoServerSelectionError,
+  MongoTopologyClosedError,
+} from "mongodb"
 
 export interface MongoOptions {
   /** `mongodb://…` or `mongodb+srv://…`, with credentials and TLS as the driver takes them. */
@@ -44,10 +50,13 @@ const placeOf = (url: string): string =>
 /** One client of a MongoDB server, with deadlines of our own: a frozen server never answers. */
 export class Connection {
   readonly place: string
-  readonly client: MongoClient
-  readonly db: Db
+  private client: MongoClient
+  private isClosed = false
+  private hasConnected = false
   private limits: Promise<{ readonly statements: number; readonly parallel: number }> | undefined
   readonly deadlineMs: number
+  private readonly database: string
+  private readonly connect: () => MongoClient
 
   constructor(options: MongoOptions) {
     const url = Redacted.value(options.url)
@@ -55,17 +64,24 @@ export class Connection {
     this.deadlineMs = options.deadlineMs ?? DEADLINE_MS
     const given = new URLSearchParams(url.split("?")[1] ?? "")
     const unlessGiven = (name: string, value: number) => (given.has(name) ? {} : { [name]: value })
-    this.client = new MongoClient(url, {
-      writeConcern: { w: "majority" },
-      ...unlessGiven("serverSelectionTimeoutMS", Math.min(5_000, this.deadlineMs)),
-      ...unlessGiven("connectTimeoutMS", Math.min(5_000, this.deadlineMs)),
-      ...unlessGiven("socketTimeoutMS", 2 * this.deadlineMs),
-      ...unlessGiven("maxPoolSize", 20),
-    })
-    this.db = this.client.db(databaseOf(url))
+    this.connect = () =>
+      new MongoClient(url, {
+        writeConcern: { w: "majority" },
+        ...unlessGiven("serverSelectionTimeoutMS", Math.min(5_000, this.deadlineMs)),
+        ...unlessGiven("connectTimeoutMS", Math.min(5_000, this.deadlineMs)),
+        ...unlessGiven("socketTimeoutMS", 2 * this.deadlineMs),
+        ...unlessGiven("maxPoolSize", 20),
+      })
+    this.database = databaseOf(url)
+    this.client = this.connect()
+  }
+
+  get db(): Db {
+    return this.client.db(this.database)
   }
 
   close(): Promise<void> {
+    this.isClosed = true
     return this.client.close()
   }
 
@@ -83,10 +99,23 @@ export class Connection {
       )
     })
     try {
-      return await Promise.race([answer, late])
+      const answered = await Promise.race([answer, late])
+      this.hasConnected = true
+      return answered
+    } catch (error) {
+      this.renewAfter(error)
+      throw error
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  /** A client that could not connect when it was first used never tries again. */
+  private renewAfter(error: unknown): void {
+    const isDead =
+      error instanceof MongoTopologyClosedError ||
+      (error instanceof MongoServerSelectionError && !this.hasConnected)
+    if (isDead && !this.isClosed) this.client = this.connect()
   }
 
   /** Statements in one command, and commands at once. */
