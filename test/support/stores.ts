@@ -10,6 +10,9 @@ if (readModels !== "embedded" && readModels !== "mongodb") {
   throw new Error(`TIDEMARK_TEST_READ_MODELS: "${readModels}" is neither "embedded" nor "mongodb"`)
 }
 
+/** How much longer than embedded ones these stores may take: the one that stands in for MongoDB is slow. */
+export const patience = readModels === "mongodb" ? 10 : 1
+
 /** The stores of one program on one data directory. */
 export class TestStores {
   private server: MongoServer | undefined
