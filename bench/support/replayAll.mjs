@@ -25,7 +25,7 @@ const inThread = Layer.unwrapScoped(
       Layer.succeed(EventLog, log),
       ProcessorsInThread.layer({
         log: { _tag: "Embedded", directory: logDirectory, feed: log.connect() },
-        readModelsDirectory,
+        readModels: { directory: readModelsDirectory, url: undefined },
         onDied: (error) => {
           throw error
         },

@@ -4,6 +4,7 @@ import { Processors, type ProcessorsService, type Progress } from "../processors
 import { threadUrl } from "../threads/threadUrl.js"
 import type { LogForThread } from "./EventLogs.js"
 import type { ProcessorsMessage, ProcessorsThreadData } from "./processorsThread.js"
+import type { ReadModelsData } from "./ReadModelStore.js"
 
 /** The thread that folds has died: numbers stand still until the program is started again. */
 export class ProcessorsDied extends Data.TaggedError("ProcessorsDied")<{ readonly reason: string }> {
@@ -15,7 +16,7 @@ export class ProcessorsDied extends Data.TaggedError("ProcessorsDied")<{ readonl
 export interface ProcessorsInThreadOptions {
   /** It is handed over: a feed that it has can't be used here any more. */
   readonly log: LogForThread
-  readonly readModelsDirectory: string
+  readonly readModels: ReadModelsData
   /** Called once, should the thread end by itself while the layer lives. */
   readonly onDied: (error: ProcessorsDied) => void
 }
@@ -49,7 +50,7 @@ export const layer = (options: ProcessorsInThreadOptions): Layer.Layer<Processor
 
       const data: ProcessorsThreadData = {
         log: options.log,
-        readModelsDirectory: options.readModelsDirectory,
+        readModels: options.readModels,
       }
       const worker = new Worker(threadUrl("./processorsThread.js", import.meta.url), {
         workerData: data,

@@ -17,7 +17,6 @@ import * as EmbeddedKeyStore from "../keystore/embedded/EmbeddedKeyStore.js"
 import { Processors } from "../processors/Processors.js"
 import * as EngineQueries from "../queries/Queries.js"
 import { Queries } from "../queries/Queries.js"
-import * as EmbeddedReadModels from "../readmodels/embedded/EmbeddedReadModels.js"
 import { ReadModels } from "../readmodels/ReadModels.js"
 import { loadCountryFile } from "./CountryFile.js"
 import { dataDirectory } from "./DataDirectory.js"
@@ -27,6 +26,7 @@ import { Gate } from "./Gate.js"
 import { listen, pathOf } from "./HttpServer.js"
 import { metricsHandler } from "./Metrics.js"
 import * as ProcessorsInThread from "./ProcessorsInThread.js"
+import { readerLayer, readModelsData } from "./ReadModelStore.js"
 import { loadSecrets, type Secrets } from "./Secrets.js"
 import type { RuntimeSettings } from "./Settings.js"
 
@@ -72,17 +72,16 @@ const open = (
         `the clients' keys are missing in ${directories.keys}: without them everyone in the log reads as (erased). Restore them from the backup that goes with the log`,
       )
     }
+    const readModels = readModelsData(settings.readModels, directories.readModels)
     const processors = ProcessorsInThread.layer({
       log: forThread(),
-      readModelsDirectory: directories.readModels,
+      readModels,
       onDied: ({ reason }) => died(new PartDied({ part: "the processors' thread", reason })),
     })
     const stores = Layer.mergeAll(
       Layer.succeed(EventLog, log),
       EmbeddedKeyStore.layer({ directory: directories.keys }),
-      EmbeddedReadModels.readerLayer({ directory: directories.readModels }).pipe(
-        Layer.provideMerge(processors),
-      ),
+      readerLayer(readModels).pipe(Layer.provideMerge(processors)),
       EmbeddedQuarantine.layer({ directory: directories.quarantine }),
     )
     const actors = ActorsSingleProcess.layer({

@@ -1,6 +1,7 @@
 import { Config, ConfigError, Duration, Effect, Either, type Option, Redacted } from "effect"
 import { faultOf, isConnection } from "../eventlog/eventstoredb/Connection.js"
 import type { EventLogChoice } from "./EventLogs.js"
+import { type ReadModelStore, readModelStore } from "./ReadModelStore.js"
 
 /** How this process is set up: what the environment says, checked once, before anything is opened. */
 export interface RuntimeSettings {
@@ -8,6 +9,7 @@ export interface RuntimeSettings {
   readonly host: string
   readonly port: number
   readonly dataDir: string
+  readonly readModels: ReadModelStore
   readonly adminKey: Option.Option<Redacted.Redacted>
   readonly secret: Option.Option<Redacted.Redacted>
   readonly idleAfter: Duration.Duration
@@ -75,13 +77,13 @@ const slowdown = Config.integer("TIDEMARK_FAULT_LOG_SLOWDOWN_MS").pipe(
 
 export const runtimeSettings: Effect.Effect<RuntimeSettings, ConfigError.ConfigError> = Effect.gen(
   function* () {
-    yield* oneOf("TIDEMARK_READ_MODELS", ["embedded"], "MongoDB comes with a later version.")
     yield* oneOf("TIDEMARK_ROLES", ["all"], "One process does everything for now.")
     return {
       eventLog: yield* eventLogChoice,
       host: yield* Config.nonEmptyString("TIDEMARK_HOST").pipe(Config.withDefault("127.0.0.1")),
       port: yield* port,
       dataDir: yield* Config.nonEmptyString("TIDEMARK_DATA_DIR").pipe(Config.withDefault("./data")),
+      readModels: yield* readModelStore,
       adminKey: yield* Config.option(Config.redacted(Config.nonEmptyString("TIDEMARK_ADMIN_KEY"))),
       secret: yield* Config.option(Config.redacted(Config.nonEmptyString("TIDEMARK_SECRET"))),
       idleAfter: yield* lasting("TIDEMARK_IDLE_AFTER", Duration.minutes(30)),

@@ -7,13 +7,13 @@ import { Cause, Effect, Exit, Fiber, Layer, Stream } from "effect"
 import { Processors, type Progress } from "../processors/Processors.js"
 import * as ProcessorsInProcess from "../processors/ProcessorsInProcess.js"
 import { projections } from "../projections/index.js"
-import * as EmbeddedReadModels from "../readmodels/embedded/EmbeddedReadModels.js"
 import { yieldToRequests } from "../threads/yieldToRequests.js"
 import { type LogForThread, layerInThread } from "./EventLogs.js"
+import { type ReadModelsData, writerLayer } from "./ReadModelStore.js"
 
 export interface ProcessorsThreadData {
   readonly log: LogForThread
-  readonly readModelsDirectory: string
+  readonly readModels: ReadModelsData
 }
 
 export type ProcessorsMessage =
@@ -30,7 +30,7 @@ const say = (message: ProcessorsMessage): void => port.postMessage(message)
 
 const layers = ProcessorsInProcess.layer(projections).pipe(
   Layer.provide(layerInThread(data.log)),
-  Layer.provide(EmbeddedReadModels.layer({ directory: data.readModelsDirectory })),
+  Layer.provide(writerLayer(data.readModels)),
 )
 
 const run = Effect.gen(function* () {

@@ -10,22 +10,27 @@ import { projections } from "../../projections/index.js"
 import * as EmbeddedReadModels from "../../readmodels/embedded/EmbeddedReadModels.js"
 import { ReadModels } from "../../readmodels/ReadModels.js"
 import { type EventLogChoice, layerToRead } from "../../runtime/EventLogs.js"
+import { type ReadModelsData, snapshotLayer } from "../../runtime/ReadModelStore.js"
 
-export interface VerifyDirectories {
+export interface VerifyStores {
+  /** Directory of the log. */
   readonly log: string
-  readonly readModels: string
+  readonly eventLog: EventLogChoice
+  readonly readModels: ReadModelsData
 }
 
 /** Compares the read models with a fresh fold of the log, beside a server that runs or without one. */
 export const runVerify = (
-  directories: VerifyDirectories,
-  eventLog: EventLogChoice,
+  stores: VerifyStores,
   onProgress: (at: Position, end: Position) => void,
 ): Effect.Effect<VerifyReport, CannotVerify> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const needed =
-        eventLog._tag === "Embedded" ? [directories.log, directories.readModels] : [directories.readModels]
+      const { readModels, eventLog } = stores
+      const needed = [
+        ...(eventLog._tag === "Embedded" ? [stores.log] : []),
+        ...(readModels.url === undefined ? [readModels.directory] : []),
+      ]
       for (const directory of needed) {
         if (!existsSync(directory))
           return yield* new CannotVerify({ reason: `there is no directory ${directory}` })
@@ -35,11 +40,9 @@ export const runVerify = (
         (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true })),
       )
       // The snapshot comes first: whatever it holds is in the log by then.
-      const stored = yield* Layer.build(
-        EmbeddedReadModels.snapshotLayer({ directory: directories.readModels }),
-      )
-      const scratch = yield* Layer.build(EmbeddedReadModels.layer({ directory: temporary }))
-      const log = yield* Layer.build(layerToRead(eventLog, directories.log))
+      const stored = yield* Layer.build(snapshotLayer(readModels, join(temporary, "stored")))
+      const scratch = yield* Layer.build(EmbeddedReadModels.layer({ directory: join(temporary, "fresh") }))
+      const log = yield* Layer.build(layerToRead(eventLog, stores.log))
       return yield* verify({
         log: yield* Effect.provide(EventLog, log),
         stored: yield* Effect.provide(ReadModels, stored),

@@ -51,7 +51,7 @@ describe("processors in a thread", () => {
         Layer.buildWithScope(
           ProcessorsInThread.layer({
             log: { _tag: "Embedded", directory, feed: log.connect() },
-            readModelsDirectory: directory,
+            readModels: { directory, url: undefined },
             onDied: (error) => deaths.push(error.message),
           }),
           running,
@@ -90,7 +90,7 @@ describe("processors in a thread", () => {
         Layer.buildWithScope(
           ProcessorsInThread.layer({
             log: { _tag: "Embedded", directory: join(directory, "nowhere"), feed: port2 },
-            readModelsDirectory: directory,
+            readModels: { directory, url: undefined },
             onDied: () => {},
           }),
           scope,

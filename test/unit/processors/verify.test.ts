@@ -35,7 +35,16 @@ describe("verify", () => {
   afterAll(() => bench.close())
 
   const verified = () =>
-    run(runVerify({ log: bench.directory, readModels: bench.directory }, { _tag: "Embedded" }, () => {}))
+    run(
+      runVerify(
+        {
+          log: bench.directory,
+          eventLog: { _tag: "Embedded" },
+          readModels: { directory: bench.directory, url: undefined },
+        },
+        () => {},
+      ),
+    )
 
   it("finds all equal beside a running engine, and says how much it compared", async () => {
     const report = await verified()
@@ -79,7 +88,14 @@ describe("verify", () => {
   it("says that it could not check where there is nothing to check", async () => {
     const result = await run(
       Effect.either(
-        runVerify({ log: "/nowhere", readModels: bench.directory }, { _tag: "Embedded" }, () => {}),
+        runVerify(
+          {
+            log: "/nowhere",
+            eventLog: { _tag: "Embedded" },
+            readModels: { directory: bench.directory, url: undefined },
+          },
+          () => {},
+        ),
       ),
     )
     expect(result._tag).toBe("Left")
