@@ -17,6 +17,9 @@ memory   resident memory during an import, and bytes on disk
 eventstoredb  EventStoreDB's adapter beside its bare client, on EVENTSTOREDB_URL or on the tests' stand-in
            --runs 5  --seconds 3
 
+mongodb  the read models' MongoDB adapter against its bare client writing the same documents
+           --commits 20  --documents 300  --bytes 600  --runs 3  --url mongodb://…
+
 Histories are made once and kept in .cache/bench, or in the directories named with --dir.`
 
 const FULL = "10000000"
@@ -27,6 +30,7 @@ const everything = [
   ["reads", "--events", FULL],
   ["memory", "--events", FULL],
   ["eventstoredb"],
+  ["mongodb"],
 ]
 const names = new Set(everything.map(([name]) => name))
 

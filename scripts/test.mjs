@@ -14,6 +14,8 @@ npm run bench            the benchmarks
 
 Variables:
   TIDEMARK_TEST_SEED     seed of the random tests (printed by each of them)
+  MONGODB_URL            a server for the tests of MongoDB (default: one that is built with Go)
+  TIDEMARK_TEST_READ_MODELS   "mongodb" runs the program on MongoDB in the tests that start it
   TIDEMARK_TEST_DATA     directory of the real inputs that some tests read (default: ../shared/data)
 `)
   process.exit(0)
