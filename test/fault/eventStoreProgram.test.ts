@@ -6,7 +6,7 @@ import { rounds, soaking } from "../support/rounds.js"
 import { runVerify } from "../support/runVerify.js"
 import { seededRandom } from "../support/Seed.js"
 import { randomEvent, Sender, type SentEvent } from "../support/Sender.js"
-import { eventStoreOf, shareEventStore } from "../support/stores.js"
+import { storesOf } from "../support/stores.js"
 import { ADMIN_KEY, TidemarkProcess, temporaryDirectory } from "../support/TidemarkProcess.js"
 import { until } from "../support/until.js"
 
@@ -24,7 +24,7 @@ const now = Date.now()
 let made = 0
 
 beforeAll(async () => {
-  server = await eventStoreOf(directory.path)
+  server = await storesOf(directory.path).eventStore()
   await tidemark.start()
 })
 afterAll(async () => {
@@ -130,7 +130,7 @@ describe("Tidemark on EventStoreDB, when the server fails", () => {
   it("two programs that write the same streams at once lose and double nothing", {
     timeout: 300_000,
   }, async () => {
-    shareEventStore(secondDirectory.path, server)
+    storesOf(secondDirectory.path).share(server)
     await second.start()
     await during("two writers", [tidemark, second], async () => {})
     await nothingLostOrDoubled()

@@ -54,7 +54,7 @@ export class TidemarkProcess {
   async start(deadlineMs = 30_000): Promise<number> {
     const began = performance.now()
     const command = [...this.wrapper, process.execPath, join(projectRoot, "bin", "tidemark.mjs"), "serve"]
-    const stores = await storesOf(this.dataDir)
+    const stores = await storesOf(this.dataDir).environment()
     const child = spawn(command[0] as string, command.slice(1), {
       cwd: projectRoot,
       env: {

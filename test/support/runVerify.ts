@@ -7,7 +7,7 @@ import { projectRoot } from "./TidemarkProcess.js"
 export const runVerify = async (
   dataDir: string,
 ): Promise<{ readonly code: number | null; readonly output: string }> => {
-  const env = { ...process.env, ...(await storesOf(dataDir)) }
+  const env = { ...process.env, ...(await storesOf(dataDir).environment()) }
   return new Promise((resolve, reject) => {
     const child = spawn(
       process.execPath,
