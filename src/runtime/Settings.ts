@@ -40,8 +40,7 @@ export const eventLogChoice: Config.Config<EventLogChoice> = Config.string(EVENT
   Config.withDefault("embedded"),
   Config.mapOrFail((text): Either.Either<EventLogChoice, ConfigError.ConfigError> => {
     if (text === "embedded") return Either.right({ _tag: "Embedded" })
-    const wrong = (reason: string) =>
-      Either.left(ConfigError.InvalidData([EVENT_LOG], `${EVENT_LOG}: ${reason}`))
+    const wrong = (reason: string) => Either.left(ConfigError.InvalidData([EVENT_LOG], reason))
     if (!isConnection(text)) return wrong('it must be "embedded", or begin with esdb:// or esdb+discover://')
     const fault = faultOf(text)
     return fault === undefined

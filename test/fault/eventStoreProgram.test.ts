@@ -130,7 +130,7 @@ describe("Tidemark on EventStoreDB, when the server fails", () => {
   it("two programs that write the same streams at once lose and double nothing", {
     timeout: 300_000,
   }, async () => {
-    storesOf(secondDirectory.path).shareEventStore(server)
+    storesOf(secondDirectory.path).share(server)
     await second.start()
     await during("two writers", [tidemark, second], async () => {})
     await nothingLostOrDoubled()

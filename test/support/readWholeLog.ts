@@ -14,7 +14,7 @@ export const readWholeLog = (dataDir: string): Promise<WholeLog> =>
   Effect.runPromise(
     Effect.scoped(
       Effect.gen(function* () {
-        const log = yield* storesOf(dataDir).log()
+        const log = yield* storesOf(dataDir).openLog()
         const sentIds = new Set<string>()
         const seen = new Set<string>()
         const twice: Array<string> = []

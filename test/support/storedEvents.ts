@@ -7,7 +7,7 @@ export const storedEvents = (dataDir: string): Promise<ReadonlyArray<StoredEvent
   Effect.runPromise(
     Effect.scoped(
       Effect.gen(function* () {
-        const log = yield* storesOf(dataDir).log()
+        const log = yield* storesOf(dataDir).openLog()
         const all: StoredEvent[] = []
         yield* log.readAll({ direction: "forwards" }).pipe(
           Stream.runForEach((events) =>

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto"
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, type Scope } from "effect"
+import { OWN_STREAMS } from "../../src/domain/Partition.js"
 import type { EventLogService } from "../../src/eventlog/EventLog.js"
 import { openEmbeddedLogReader } from "../../src/eventlog/embedded/EmbeddedLogReader.js"
 import { openEventStoreLog } from "../../src/eventlog/eventstoredb/EventStoreLog.js"
@@ -45,7 +46,7 @@ export class TestStores {
   }
 
   /** Makes this the second program on the log of a first. */
-  shareEventStore(server: EventStoreServer): void {
+  share(server: EventStoreServer): void {
     this.events = Promise.resolve(server)
   }
 
@@ -86,12 +87,12 @@ export class TestStores {
   }
 
   /** The event log, to read, whether the program runs or not. */
-  log(): Effect.Effect<EventLogService, unknown, Scope.Scope> {
+  openLog(): Effect.Effect<EventLogService, unknown, Scope.Scope> {
     return this.hasEmbeddedLog
       ? openEmbeddedLogReader({ directory: join(this.dataDir, "log") })
       : Effect.flatMap(
           Effect.promise(() => this.eventStore()),
-          ({ connection }) => openEventStoreLog({ connection, streams: ["merchant-", "client-"] }),
+          ({ connection }) => openEventStoreLog({ connection, streams: OWN_STREAMS }),
         )
   }
 

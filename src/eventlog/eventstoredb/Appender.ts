@@ -14,6 +14,9 @@ type Result =
 /** Answers whether the log has exactly these events at these revisions; fails when it can't be read. */
 export type FindOwn = (part: Part) => Promise<(AppendOutcome & { readonly _tag: "Appended" }) | undefined>
 
+/** Nothing more will be heard of it. */
+const isOver = (job: Job): boolean => job.outcome !== undefined || job.call.over
+
 /** How often what gave no answer is looked for. */
 const SWEEP_MS = 50
 const BACKOFF_MS = 50
@@ -26,14 +29,16 @@ const CLOCKS_APART_MS = 3_600_000
 
 /**
  * Appends of many streams on one connection. What has no answer is sent again with the same ids at the same
- * expected revision, which stores it once, until the deadline has passed. The appends of a call to one
- * stream are sent in their order; when one has to be repeated, so are those behind it that were refused
- * for lack of it.
+ * expected revision, which stores it once, until the deadline has passed. Appends to one stream are
+ * sent in the order in which they came; when one has to be repeated, so are those behind it that were
+ * refused for lack of it.
  */
 export class Appender {
   private connection: Connection
   private waiting: Array<Job> = []
   private readonly flying = new Set<Job>()
+  /** The last append to each stream that has no outcome yet. */
+  private readonly latest = new Map<string, Job>()
   private bytes = 0
   private sweeper: NodeJS.Timeout | undefined
   private lastAnswerAt = Number.NEGATIVE_INFINITY
@@ -68,7 +73,10 @@ export class Appender {
       done: (error) => {
         if (call.over) return
         call.over = true
-        for (const job of call.jobs) this.land(job)
+        for (const job of call.jobs) {
+          this.land(job)
+          this.forget(job)
+        }
         done(
           error === undefined
             ? { _tag: "Done", outcomes: lasts.map((job) => job.outcome as AppendOutcome) }
@@ -76,13 +84,12 @@ export class Appender {
         )
       },
     }
-    const latest = new Map<string, Job>()
     for (const list of parts) {
       list.forEach((part, index) => {
         const job: Job = {
           part,
           call,
-          before: latest.get(part.stream),
+          before: this.latest.get(part.stream),
           continues: index > 0,
           firstSentAt: undefined,
           sentAt: 0,
@@ -92,7 +99,7 @@ export class Appender {
           outcome: undefined,
           trouble: undefined,
         }
-        latest.set(part.stream, job)
+        this.latest.set(part.stream, job)
         call.jobs.push(job)
         if (index === list.length - 1) lasts.push(job)
       })
@@ -135,7 +142,7 @@ export class Appender {
   private mayGo(job: Job, now: number): boolean {
     if (now < job.waitsUntil) return false
     const { before } = job
-    if (before === undefined || before.outcome !== undefined) {
+    if (before === undefined || isOver(before)) {
       if (job.continues && before?.outcome?._tag === "WrongExpectedRevision") {
         // The first part was not stored, so nothing of the append is to be.
         this.settle(job, before.outcome)
@@ -175,10 +182,16 @@ export class Appender {
     this.bytes -= job.part.bytes
   }
 
+  private forget(job: Job): void {
+    if (this.latest.get(job.part.stream) === job) this.latest.delete(job.part.stream)
+  }
+
   private settle(job: Job, outcome: AppendOutcome): void {
     this.land(job)
     if (job.outcome !== undefined || job.call.over) return
     job.outcome = outcome
+    this.forget(job)
+    job.before = undefined
     if (--job.call.open === 0) job.call.done(undefined)
   }
 
@@ -229,7 +242,7 @@ export class Appender {
     const { part, before } = job
     const base = before?.outcome
     const early = base?._tag === "Appended" && actual !== undefined && actual < base.revision
-    if (before !== undefined && (base === undefined || early)) {
+    if (before !== undefined && (early || !isOver(before))) {
       // What it builds on was not stored yet, or is not known to be.
       this.again(job, undefined)
       this.send()

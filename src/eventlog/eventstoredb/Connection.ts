@@ -38,7 +38,7 @@ const clientOf = (module: ClientModule, connection: string): Client => {
     return module.EventStoreDBClient.connectionString(settled(connection))
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new MalformedConnection({ reason: withoutPassword(reason) })
+    throw new MalformedConnection({ reason: withoutPassword(reason).replace(/\.$/, "") })
   }
 }
 

@@ -5,8 +5,8 @@ import type { Part } from "./Encoding.js"
 export interface Job {
   readonly part: Part
   readonly call: Call
-  /** The append before this in the same call and stream; a part waits for the one before it. */
-  readonly before: Job | undefined
+  /** What came before it for the same stream and had no outcome yet; cut when both are over. */
+  before: Job | undefined
   /** Of the same append: it is sent only when that is stored. */
   readonly continues: boolean
   /** Undefined until it was sent first. */
