@@ -13,7 +13,7 @@ import { preloadFor } from "./Speculation.js"
  * once for many events; and what is folded and not yet written stays bounded.
  */
 const SOONEST_MS = 80
-const LATEST_MS = 800
+const LATEST_MS = 600
 const SPACING = 8
 const MOST_EVENTS = 100_000
 const MOST_DOCUMENTS = 150_000

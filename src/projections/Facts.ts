@@ -16,7 +16,7 @@ export { Columns, type Fact, type Segment } from "./Segments.js"
 export const FACTS = "facts"
 
 /** Facts in one document, at most. */
-export const SEGMENT = 128
+export const SEGMENT = 256
 
 /**
  * What the texts and properties of a document may weigh before no more facts go in, in characters: it is

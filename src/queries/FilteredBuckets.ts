@@ -41,7 +41,7 @@ export interface FilteredBuckets {
 }
 
 /** Segments read in one go, some 10 ms; then others get their turn. */
-const SLICE = 64
+const SLICE = 32
 
 const unionOf = (parts: ReadonlyArray<Part>): Range => ({
   from: Math.min(...parts.map(({ range }) => range.from)),

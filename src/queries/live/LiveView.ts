@@ -57,7 +57,7 @@ interface Reader {
 const MINUTES = 30
 const MINUTE = 60_000
 /** How often the view looks whether something changed. */
-const TICK_MS = 250
+const TICK_MS = 100
 const SCAN_CHUNK = 2_000
 const RESCAN_MS = 5_000
 const COMPLAIN_MS = 10_000

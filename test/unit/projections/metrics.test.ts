@@ -70,7 +70,7 @@ const given = async (projection: Projection, events: ReadonlyArray<TestEvent>, t
 
 /** Days that are their tail alone, days that are settled with every event, and days between. */
 const forms = [
-  [128, metrics],
+  [256, metrics],
   [2, makeMetrics({ maxValues: 10_000, tail: 2 })],
   [0, makeMetrics({ maxValues: 10_000, tail: 0 })],
 ] as const
@@ -210,14 +210,14 @@ describe("metrics", () => {
   })
 
   it("no document of a day grows past what its heaviest event weighs, and the numbers are the same", async () => {
-    const events = Array.from({ length: 200 }, (_, i): TestEvent => {
+    const events = Array.from({ length: 300 }, (_, i): TestEvent => {
       const client = { clientKey: `client-${i % 7}` }
       const many = Object.fromEntries(Array.from({ length: 3_000 }, (_, name) => [`n${name}`, i % 2]))
       const properties = i % 3 === 0 ? { note: `${"x".repeat(50_000)}${i}` } : i % 3 === 1 ? many : { i }
       const data = { merchantId: "m", path: `/${i % 2}`, ...client, properties }
-      return { type: "pageview", at: now - (i * 7 * MINUTE) / 200, recordedAt: now, data }
+      return { type: "pageview", at: now - (i * 7 * MINUTE) / 300, recordedAt: now, data }
     })
-    for (const count of [1, 2, 5, 127, 128, 129, 200]) {
+    for (const count of [1, 2, 5, 127, 200, 255, 256, 257, 300]) {
       const { totals, readModels, build, series } = await given(metrics, events.slice(0, count))
       expect(await totals()).toMatchObject({ EVENTS: count, VISITORS: Math.min(7, count), PAGEVIEWS: count })
       expect(
@@ -256,7 +256,7 @@ describe("metrics", () => {
               : {}),
           }))
           const all = await Promise.all(
-            [128, some, 0].map(async (limit) => {
+            [256, some, 0].map(async (limit) => {
               const numbers = await given(makeMetrics({ maxValues: 10_000, tail: limit }), events)
               const found: Array<unknown> = [await numbers.totals()]
               for (const metric of metricNames) {
