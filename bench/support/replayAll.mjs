@@ -21,16 +21,16 @@ const POLL_MS = 20
 
 const inThread = Layer.unwrapScoped(
   Effect.map(openEmbeddedLog({ directory: logDirectory }), (log) =>
-    Layer.merge(
-      Layer.succeed(EventLog, log),
-      ProcessorsInThread.layer({
-        logDirectory,
-        readModelsDirectory,
-        feed: log.connect(),
-        onDied: (error) => {
-          throw error
-        },
-      }),
+    ProcessorsInThread.layer({
+      logDirectory,
+      readModelsDirectory,
+      connect: () => log.connect(),
+      onDied: (error) => {
+        throw error
+      },
+    }).pipe(
+      Layer.provide(EmbeddedReadModels.readerLayer({ directory: readModelsDirectory })),
+      Layer.provideMerge(Layer.succeed(EventLog, log)),
     ),
   ),
 )

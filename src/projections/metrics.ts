@@ -173,6 +173,7 @@ export const makeMetrics = ({ maxValues, tail = TAIL }: MetricsOptions): Project
   return {
     name: PROJECTION,
     version: 3,
+    source: import.meta.url,
     collections: [ZONES, KEPT, FACTS, SESSIONS, ...Object.values(collections)],
     apply,
   }

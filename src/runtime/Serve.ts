@@ -66,14 +66,14 @@ const open = (settings: RuntimeSettings, secret: Uint8Array, died: (error: PartD
     const processors = ProcessorsInThread.layer({
       logDirectory: directories.log,
       readModelsDirectory: directories.readModels,
-      feed: log.connect(),
+      connect: () => log.connect(),
       onDied: ({ reason }) => died(new PartDied({ part: "the processors' thread", reason })),
     })
     const stores = Layer.mergeAll(
-      Layer.succeed(EventLog, log),
       EmbeddedKeyStore.layer({ directory: directories.keys }),
-      EmbeddedReadModels.readerLayer({ directory: directories.readModels }).pipe(
-        Layer.provideMerge(processors),
+      processors.pipe(
+        Layer.provideMerge(EmbeddedReadModels.readerLayer({ directory: directories.readModels })),
+        Layer.provideMerge(Layer.succeed(EventLog, log)),
       ),
       EmbeddedQuarantine.layer({ directory: directories.quarantine }),
     )
