@@ -81,7 +81,8 @@ export const makeQueries = (options: QueriesOptions) =>
     const readModels = batchedReads(yield* ReadModels)
     const log = yield* EventLog
     const keys = yield* KeyStore
-    const board = yield* makeProgressBoard(yield* Processors)
+    const processors = yield* Processors
+    const board = yield* makeProgressBoard(processors)
     const tail = makeLogTail(log, now)
     const freshness = makeFreshness(readModels, tail, board, now)
     const catchUp = makeCatchUp(freshness, tail, board)
@@ -130,7 +131,7 @@ export const makeQueries = (options: QueriesOptions) =>
       clients,
       events,
       overview,
-      projections: makeProjectionQueries(readModels, tail, board),
+      projections: makeProjectionQueries(readModels, processors, tail, board),
       live,
       totals: (merchant, asked) =>
         Effect.flatMap(subject(merchant, asked), (one) => metrics.totals(one, asked)),

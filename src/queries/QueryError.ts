@@ -16,6 +16,7 @@ export type RefusalCode =
   | "MERCHANT_UNKNOWN"
   | "NOT_YET"
   | "POSITION_UNKNOWN"
+  | "PROJECTION_UNKNOWN"
   | "PROPERTY_REQUIRED"
   | "RANGE_NOT_KEPT"
   | "TOO_COSTLY"
