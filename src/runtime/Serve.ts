@@ -67,6 +67,7 @@ const open = (settings: RuntimeSettings, secret: Uint8Array, died: (error: PartD
       logDirectory: directories.log,
       readModelsDirectory: directories.readModels,
       connect: () => log.connect(),
+      tuning: { standbyForMs: Duration.toMillis(settings.standbyFor) },
       onDied: ({ reason }) => died(new PartDied({ part: "the processors' thread", reason })),
     })
     const stores = Layer.mergeAll(
@@ -143,12 +144,7 @@ export const serve = (settings: RuntimeSettings) =>
         actors: services.actors.stats,
         quarantine: quarantine.stats,
         progress: () => Effect.runPromise(services.processors.progress),
-        lag: () =>
-          Effect.runPromise(
-            Effect.map(queries.projections.list, (all) =>
-              Object.fromEntries(all.flatMap(({ builds }) => builds.map(({ id, lagMs }) => [id, lagMs]))),
-            ),
-          ),
+        projections: () => Effect.runPromise(queries.projections.list),
       }),
     )
     yield* Effect.addFinalizer(() =>

@@ -15,7 +15,9 @@ import { EmbeddedEventLog } from "../../../src/eventlog/embedded/EmbeddedLog.js"
 import { type GraphqlServer, makeGraphqlServer } from "../../../src/graphql/Server.js"
 import * as EmbeddedKeyStore from "../../../src/keystore/embedded/EmbeddedKeyStore.js"
 import type { KeyStore } from "../../../src/keystore/KeyStore.js"
+import type { ControllerTuning } from "../../../src/processors/Controller.js"
 import * as ProcessorsInProcess from "../../../src/processors/ProcessorsInProcess.js"
+import type { Projection } from "../../../src/processors/Projection.js"
 import { projections } from "../../../src/projections/index.js"
 import { apiKeyRef, decodeApiKey } from "../../../src/projections/merchants.js"
 import * as QueriesLayer from "../../../src/queries/Queries.js"
@@ -88,6 +90,8 @@ export class World {
       readonly idleAfterMs?: number
       /** What the queries read from, made of the real store. */
       readonly readModels?: (real: ReadModelsService) => ReadModelsService
+      readonly projections?: ReadonlyArray<Projection>
+      readonly tuning?: ControllerTuning
     } = {},
   ): Promise<World> {
     const directory = mkdtempSync(join(tmpdir(), "tidemark-queries-"))
@@ -103,7 +107,9 @@ export class World {
     )
     const layer = Layer.merge(
       ActorsSingleProcess.layer({ directory: join(directory, "index") }),
-      queries.pipe(Layer.provide(ProcessorsInProcess.layer(projections))),
+      queries.pipe(
+        Layer.provide(ProcessorsInProcess.layer(options.projections ?? projections, options.tuning)),
+      ),
     ).pipe(Layer.provideMerge(stores), Layer.provide(Logger.minimumLogLevel(LogLevel.None)))
     const context = (await Effect.runPromise(Layer.buildWithScope(layer, scope))) as Context.Context<All>
     const readModels = Context.get(context, ReadModels)
@@ -111,7 +117,7 @@ export class World {
       adminKey: ADMIN_KEY,
       findKey: async (hash) => {
         const builds = await Effect.runPromise(readModels.builds)
-        const build = builds.find((one) => one.projection === "merchants")
+        const build = builds.find((one) => one.projection === "merchants" && one.state === "SERVING")
         if (build === undefined) return undefined
         const [doc] = await Effect.runPromise(readModels.load(build.id, [apiKeyRef(hash)]))
         const key = decodeApiKey(doc)
