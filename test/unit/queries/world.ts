@@ -78,7 +78,7 @@ export class World {
   private constructor(
     private readonly scope: Scope.CloseableScope,
     private readonly context: Context.Context<All>,
-    private readonly directory: string,
+    readonly directory: string,
     readonly access: AccessService,
     readonly quarantined: Array<QuarantineEntry>,
     readonly graphql: GraphqlServer,
@@ -92,9 +92,11 @@ export class World {
       readonly readModels?: (real: ReadModelsService) => ReadModelsService
       readonly projections?: ReadonlyArray<Projection>
       readonly tuning?: ControllerTuning
+      /** Of a world that was closed with `keep`. */
+      readonly directory?: string
     } = {},
   ): Promise<World> {
-    const directory = mkdtempSync(join(tmpdir(), "tidemark-queries-"))
+    const directory = options.directory ?? mkdtempSync(join(tmpdir(), "tidemark-queries-"))
     const scope = await Effect.runPromise(Scope.make())
     const stores = Layer.mergeAll(
       EmbeddedEventLog.layer({ directory: join(directory, "log") }),
@@ -197,11 +199,12 @@ export class World {
     return (body.errors ?? []).map((one: { extensions?: { code?: string } }) => one.extensions?.code).join()
   }
 
-  async close(): Promise<void> {
+  /** With `keep` its directory is kept, for another world. */
+  async close(keep = false): Promise<void> {
     await this.graphql.close()
     this.server.closeAllConnections()
     await new Promise((resolve) => this.server.close(resolve))
     await Effect.runPromise(Scope.close(this.scope, Exit.void))
-    rmSync(this.directory, { recursive: true, force: true })
+    if (!keep) rmSync(this.directory, { recursive: true, force: true })
   }
 }
