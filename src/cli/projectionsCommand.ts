@@ -1,7 +1,8 @@
 import { Command } from "commander"
 import { adminKey } from "./adminKey.js"
-import { guarded } from "./options.js"
+import { guarded, whole } from "./options.js"
 import { Client, type ProjectionShown } from "./projections/Client.js"
+import { compareBuilds, linesOf as linesOfComparison } from "./projections/compare.js"
 import { linesOf } from "./projections/print.js"
 import { watchBuild } from "./projections/watch.js"
 
@@ -34,8 +35,17 @@ const talking = (name: string, description: string): Command =>
     )
     .option("--json", "print the answer as JSON", false)
 
-const withClient = async (options: Common, use: (client: Client) => Promise<void>): Promise<void> => {
-  const client = new Client(options.url, adminKey(options.key))
+/** Longer than any command waits. */
+const COMMAND_MS = 60_000
+/** A comparison reads everything. */
+const COMPARE_MS = 12 * 3_600_000
+
+const withClient = async (
+  options: Common,
+  use: (client: Client) => Promise<void>,
+  timeoutMs = COMMAND_MS,
+): Promise<void> => {
+  const client = new Client(options.url, adminKey(options.key), timeoutMs)
   try {
     await use(client)
   } finally {
@@ -159,6 +169,37 @@ const drop = () =>
       ),
     )
 
+interface CompareOptions extends Common {
+  readonly from?: string
+  readonly to?: string
+  readonly first: number
+}
+
+const EQUAL = 0
+const DIFFERENT = 1
+
+const compare = () =>
+  talking("compare", "which merchants and buckets differ between two builds, largest first")
+    .argument("<name>", "the projection")
+    .option("--from <build>", "a build (default: the one that serves)")
+    .option("--to <build>", "another (default: the one that is being built)")
+    .option("--first <number>", "how many differences to print", whole(0, 10_000), 20)
+    .addHelpText("after", "\nExit code: 0 equal, 1 something differs, 2 it could not be compared.")
+    .action(
+      guarded((name: string, options: CompareOptions) =>
+        withClient(
+          options,
+          async (client) => {
+            const comparison = await compareBuilds(client, name, options, options.first)
+            if (options.json) console.log(JSON.stringify(comparison))
+            else for (const line of linesOfComparison(comparison)) console.log(line)
+            process.exitCode = comparison.equal ? EQUAL : DIFFERENT
+          },
+          COMPARE_MS,
+        ),
+      ),
+    )
+
 /** `tidemark projections`. */
 export const projectionsCommand = (): Command =>
   new Command("projections")
@@ -170,6 +211,7 @@ export const projectionsCommand = (): Command =>
         "SERVING",
       ]),
     )
+    .addCommand(compare())
     .addCommand(promote())
     .addCommand(rollback())
     .addCommand(

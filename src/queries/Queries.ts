@@ -12,7 +12,7 @@ import { ReadModels } from "../readmodels/ReadModels.js"
 import { batchedReads } from "./BatchedReads.js"
 import { makeCatchUp } from "./CatchUp.js"
 import { type ClientQueries, makeClientQueries } from "./ClientQueries.js"
-import { type Comparisons, makeComparisons, type OpenComparison } from "./compare/Comparisons.js"
+import { type Comparisons, makeComparisons, type PrepareComparison } from "./compare/Comparisons.js"
 import { type EventQueries, makeEventQueries } from "./EventQueries.js"
 import { makeFilteredBuckets } from "./FilteredBuckets.js"
 import { makeFreshness } from "./Freshness.js"
@@ -79,7 +79,7 @@ export interface QueriesOptions {
   /** The collections of a projection's builds; those that this program has the code of when missing. */
   readonly collectionsOf?: (projection: string) => ReadonlyArray<string>
   /** Where builds are compared; here, while both stand still, when missing. */
-  readonly openComparison?: OpenComparison
+  readonly prepareComparison?: PrepareComparison
 }
 
 const collectionsOfProjection = (projection: string): ReadonlyArray<string> => [
@@ -137,9 +137,9 @@ export const makeQueries = (options: QueriesOptions) =>
         return { id: merchant.id, timezone, currency: currency ?? own }
       })
 
-    const { collectionsOf = collectionsOfProjection, openComparison } = options
+    const { collectionsOf = collectionsOfProjection, prepareComparison } = options
     const comparisons = yield* makeComparisons({
-      ...{ readModels, processors, collectionsOf, open: openComparison },
+      ...{ readModels, processors, collectionsOf, prepare: prepareComparison },
     })
 
     const service: QueriesService = {

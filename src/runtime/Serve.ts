@@ -20,6 +20,7 @@ import * as EngineQueries from "../queries/Queries.js"
 import { Queries } from "../queries/Queries.js"
 import * as EmbeddedReadModels from "../readmodels/embedded/EmbeddedReadModels.js"
 import { ReadModels } from "../readmodels/ReadModels.js"
+import { compareInThread } from "./CompareInThread.js"
 import { loadCountryFile } from "./CountryFile.js"
 import { dataDirectory } from "./DataDirectory.js"
 import { figures } from "./Figures.js"
@@ -82,7 +83,10 @@ const open = (settings: RuntimeSettings, secret: Uint8Array, died: (error: PartD
       directory: directories.index,
       tuning: { passivateAfterMs: Duration.toMillis(settings.passivateAfter) },
     })
-    const queries = EngineQueries.layer({ secret, idleAfterMs: Duration.toMillis(settings.idleAfter) })
+    const queries = EngineQueries.layer({
+      ...{ secret, idleAfterMs: Duration.toMillis(settings.idleAfter) },
+      prepareComparison: compareInThread({ readModelsDirectory: directories.readModels }),
+    })
     return yield* Layer.build(Layer.merge(actors, queries).pipe(Layer.provideMerge(stores)))
   })
 

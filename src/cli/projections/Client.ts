@@ -1,8 +1,5 @@
 import { Http } from "../client/Http.js"
 
-/** Longer than any command waits. */
-const TIMEOUT_MS = 60_000
-
 export interface BuildShown {
   readonly id: string
   readonly definition: string
@@ -55,8 +52,9 @@ export class Client {
   constructor(
     readonly url: string,
     key: string,
+    timeoutMs: number,
   ) {
-    this.http = new Http(url, key, TIMEOUT_MS)
+    this.http = new Http(url, key, timeoutMs)
   }
 
   close(): void {

@@ -1,4 +1,4 @@
-import { Effect, Exit, Scope } from "effect"
+import { Effect, type Scope } from "effect"
 import type { Position } from "../../domain/Position.js"
 import type { CommandRefused } from "../../processors/Commands.js"
 import type { ProcessorsService } from "../../processors/Processors.js"
@@ -15,15 +15,19 @@ export interface Comparison extends Compared {
   readonly position: Position
 }
 
-/**
- * Opens both builds as they are now, and answers; the effect that it answers with compares them as they were, however
- * long that takes. Undefined: the builds have to stand still as long as they are compared.
- */
-export type OpenComparison = (
+/** Another place to compare two builds, until the scope ends. */
+export interface ComparisonAside {
+  /** Opens both builds as they are at that moment. */
+  readonly open: Effect.Effect<void, ReadModelsUnavailable>
+  /** Compares them as they were when they were opened, however long that takes. */
+  readonly compared: Effect.Effect<Compared, QueryError>
+}
+
+export type PrepareComparison = (
   from: Build,
   to: Build,
   collections: ReadonlyArray<string>,
-) => Effect.Effect<Effect.Effect<Compared, QueryError>, ReadModelsUnavailable, Scope.Scope>
+) => Effect.Effect<ComparisonAside, ReadModelsUnavailable, Scope.Scope>
 
 export interface Comparisons {
   /**
@@ -53,12 +57,13 @@ export interface ComparisonsDeps {
   readonly processors: ProcessorsService
   /** The collections of a projection's builds. */
   readonly collectionsOf: (projection: string) => ReadonlyArray<string>
-  readonly open?: OpenComparison | undefined
+  /** Here, while both builds stand still, when missing. */
+  readonly prepare?: PrepareComparison | undefined
 }
 
 export const makeComparisons = (deps: ComparisonsDeps): Effect.Effect<Comparisons> =>
   Effect.gen(function* () {
-    const { readModels, processors, collectionsOf, open } = deps
+    const { readModels, processors, collectionsOf, prepare } = deps
     const kept = new Map<string, Comparison>()
     // One at a time: each reads everything.
     const turn = yield* Effect.makeSemaphore(1)
@@ -96,14 +101,16 @@ export const makeComparisons = (deps: ComparisonsDeps): Effect.Effect<Comparison
       Effect.scoped(
         Effect.gen(function* () {
           const collections = collectionsOf(from.projection)
-          const holding = yield* Scope.fork(yield* Effect.scope, { _tag: "Sequential" })
-          const position = yield* processors.holdLevel(from.id, to.id).pipe(Scope.extend(holding))
-          if (open === undefined) {
+          if (prepare === undefined) {
+            const position = yield* processors.holdLevel(from.id, to.id)
             return { ...(yield* compareBuilds(readModels, from, to, collections)), from, to, position }
           }
-          const comparing = yield* open(from, to, collections)
-          yield* Scope.close(holding, Exit.void)
-          return { ...(yield* comparing), from, to, position }
+          // Builds stand still until both are open: all that takes long comes before or after.
+          const aside = yield* prepare(from, to, collections)
+          const position = yield* Effect.scoped(
+            Effect.tap(processors.holdLevel(from.id, to.id), () => aside.open),
+          )
+          return { ...(yield* aside.compared), from, to, position }
         }),
       ).pipe(turn.withPermits(1))
 

@@ -53,14 +53,18 @@ const serviceOf = (store: Store, directory: string): ReadModelsService => {
   }
 }
 
-const scoped = (options: EmbeddedReadModelsOptions, mode: "writer" | "reader" | "snapshot") =>
+const scoped = (
+  options: EmbeddedReadModelsOptions,
+  mode: "writer" | "reader" | "snapshot",
+  builds?: ReadonlyArray<string>,
+) =>
   Layer.scoped(
     ReadModels,
     Effect.acquireRelease(
       Effect.try({
         try: () => {
           const store = new Store(options.directory, mode === "writer" ? "writer" : "reader")
-          if (mode === "snapshot") store.hold()
+          if (mode === "snapshot") store.hold(builds)
           return store
         },
         catch: (cause) =>
@@ -82,7 +86,8 @@ export const readerLayer = (
   options: EmbeddedReadModelsOptions,
 ): Layer.Layer<ReadModels, ReadModelsUnavailable> => scoped(options, "reader")
 
-/** For a reader that compares: it stays at what was committed when the layer was built. */
+/** For a reader that compares builds, all or those named: it stays at what was committed when the layer was built. */
 export const snapshotLayer = (
   options: EmbeddedReadModelsOptions,
-): Layer.Layer<ReadModels, ReadModelsUnavailable> => scoped(options, "snapshot")
+  builds?: ReadonlyArray<string>,
+): Layer.Layer<ReadModels, ReadModelsUnavailable> => scoped(options, "snapshot", builds)

@@ -57,10 +57,11 @@ export class Store {
     return all
   }
 
-  /** Stays at what is committed now, each build for itself, until it is closed. */
-  hold(): void {
+  /** Stays at what is committed now, each build for itself, until it is closed; all builds when none are named. */
+  hold(builds?: ReadonlyArray<string>): void {
     this.registry.hold()
     this.isHeld = true
-    for (const { builds } of this.registry.registered()) for (const { id } of builds) this.of(id)
+    const all = this.registry.registered().flatMap((one) => one.builds.map(({ id }) => id))
+    for (const id of builds ?? all) this.of(id)
   }
 }
