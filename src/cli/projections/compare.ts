@@ -17,6 +17,7 @@ export interface ComparisonShown {
   readonly documents: number
   readonly differentDocuments: number
   readonly differenceCount: number
+  readonly merchantCount: number
   readonly differences: {
     readonly nodes: ReadonlyArray<DifferenceShown>
     readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null }
@@ -25,7 +26,7 @@ export interface ComparisonShown {
 
 const COMPARE = `query ($name: String!, $from: ID, $to: ID, $position: Position, $first: Int, $after: String) {
   projectionComparison(name: $name, from: $from, to: $to, position: $position) {
-    equal position from to fromDigest toDigest documents differentDocuments differenceCount
+    equal position from to fromDigest toDigest documents differentDocuments differenceCount merchantCount
     differences(first: $first, after: $after) {
       nodes { merchantId key before after } pageInfo { hasNextPage endCursor }
     }

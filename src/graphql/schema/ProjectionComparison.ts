@@ -80,6 +80,9 @@ const ProjectionComparison = builder.objectRef<Comparison>("ProjectionComparison
     differenceCount: t.exposeFloat("differenceCount", {
       description: "How many numbers differ. The largest 10,000 differences can be paged through.",
     }),
+    merchantCount: t.exposeFloat("merchantCount", {
+      description: "How many merchants these numbers are of.",
+    }),
     differences: t.field({
       type: DifferenceConnection,
       description: "What differs, largest first.",

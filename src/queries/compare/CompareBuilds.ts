@@ -18,6 +18,8 @@ export interface Compared {
   /** The largest of them, in order. */
   readonly differences: ReadonlyArray<Difference>
   readonly differenceCount: number
+  /** How many merchants have numbers that differ. */
+  readonly merchantCount: number
 }
 
 /** Differences that are kept for paging; all are counted. */
@@ -50,7 +52,9 @@ export const compareBuilds = (
         if (at !== undefined) known.add(at)
         instants.set(merchantId, known)
       }
-      if (plain.length < MOST_PLAIN || !isOfMetrics) plain.push(different)
+      if (isOfMetrics) {
+        if (plain.length < MOST_PLAIN) plain.push(different)
+      } else for (const one of plainDifferences(different)) largest.add(one)
     })
     if (isOfMetrics) {
       const numbers = makeMetricDifferences(store, before, after)
@@ -59,7 +63,7 @@ export const compareBuilds = (
       }
     }
     // Another layout of the same numbers is no difference; other documents of the same code are one.
-    if (largest.count === 0 && (!isOfMetrics || before.definition === after.definition)) {
+    if (largest.count === 0 && before.definition === after.definition) {
       for (const different of plain) for (const one of plainDifferences(different)) largest.add(one)
     }
     return {
@@ -70,5 +74,6 @@ export const compareBuilds = (
       differentDocuments,
       differences: largest.inOrder(),
       differenceCount: largest.count,
+      merchantCount: largest.merchants.size,
     }
   })

@@ -37,12 +37,15 @@ export const compareSizes = (a: Difference, b: Difference): number => {
 /** Keeps the largest of however many come. */
 export class Largest {
   private kept: Array<Difference> = []
+  /** Whose numbers differ. */
+  readonly merchants = new Set<string>()
   count = 0
 
   constructor(private readonly most: number) {}
 
   add(difference: Difference): void {
     this.count++
+    if (difference.merchantId !== undefined) this.merchants.add(difference.merchantId)
     this.kept.push(difference)
     if (this.kept.length >= 2 * this.most) this.kept = this.inOrder().slice(0, this.most)
   }

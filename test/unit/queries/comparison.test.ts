@@ -28,7 +28,7 @@ const quick = { lookEveryMs: 20, graceMs: 0 }
 
 const COMPARE = `query ($from: ID, $to: ID, $position: Position, $first: Int, $after: String) {
   projectionComparison(name: "metrics", from: $from, to: $to, position: $position) {
-    equal position from to fromDigest toDigest documents differentDocuments differenceCount
+    equal position from to fromDigest toDigest documents differentDocuments differenceCount merchantCount
     differences(first: $first, after: $after) {
       nodes { merchantId key before after metric interval at currency dimension value } pageInfo { hasNextPage endCursor }
     }
@@ -132,7 +132,7 @@ describe("comparing builds", () => {
       { merchantId: "m-1", at: now, type: "refund", amount: 5, currency: "USD" },
     ]
     const comparison = await found()
-    expect(comparison).toMatchObject({ equal: false, from: "metrics-1", to: "metrics-3" })
+    expect(comparison).toMatchObject({ equal: false, from: "metrics-1", to: "metrics-3", merchantCount: 2 })
 
     const placeOf = (merchantId: string, interval: string, at: number) =>
       `${merchantId} ${interval} ${new Date(at).toISOString()}`
