@@ -9,10 +9,9 @@ import { cpus, tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
-import { databaseFile } from "../dist/readmodels/embedded/Tables.js"
 import { SECRET } from "./history.mjs"
 import { mapping, writeCsv } from "./support/csv.mjs"
-import { collectionsOf, keyTables, logTables } from "./support/disk.mjs"
+import { buildFiles, collectionsOf, keyTables, logTables } from "./support/disk.mjs"
 import { json, KEY, memoryOf, pause, serve, spawned, tidemark, untilLevel } from "./support/program.mjs"
 import { count, median, megabytes, table, verdict } from "./support/text.mjs"
 import { sizeOf } from "./support/usage.mjs"
@@ -161,11 +160,12 @@ const print = (parts, { events, clients, batch, connections, settle, via }, dire
     `\nResident memory at the end over that at ${count(early.last)} events, ${settle} s after the import: ${growth("settled").toFixed(2)} × (target ${GROWTH} ×: ${verdict(growth("settled") <= GROWTH)}); under load ${growth("loaded").toFixed(2)} ×.`,
   )
   console.log(`\nOn disk:\n`)
-  const readModels = databaseFile(join(directory, "readmodels"))
+  const files = buildFiles(join(directory, "readmodels")).map(([, file]) => file)
+  const sizeOfAll = (end) => files.reduce((sum, file) => sum + sizeOf(file + end), 0)
   const rows = [
     ...["log", "index", "keys", "quarantine"].map((name) => [`${name}/`, sizeOf(join(directory, name))]),
-    ["readmodels/, database", sizeOf(readModels)],
-    ["readmodels/, write-ahead log: bounded, whatever the events", sizeOf(`${readModels}-wal`)],
+    ["readmodels/, databases", sizeOfAll("")],
+    ["readmodels/, write-ahead logs: bounded, whatever the events", sizeOfAll("-wal")],
   ]
   const sum = rows.reduce((all, [, bytes]) => all + bytes, 0)
   const details = [...logTables(directory), ...keyTables(directory)].filter(({ bytes }) => bytes > events)

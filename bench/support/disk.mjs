@@ -1,8 +1,7 @@
 // What lies on disk, by table and index, from SQLite's own page statistics.
-import { existsSync } from "node:fs"
+import { existsSync, readdirSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "@photostructure/sqlite"
-import { databaseFile } from "../../dist/readmodels/embedded/Tables.js"
 import { count } from "./text.mjs"
 
 /** `{ name, bytes, unused }` of each table and index of a database file, largest first. */
@@ -19,28 +18,45 @@ export const tablesOf = (file) => {
 }
 
 /** Of a table, or of the index of its keys: SQLite names that after the table. */
-const collectionIn = (name) => /^(?:sqlite_autoindex_)?(.+\/.+?)(?:_1)?$/.exec(name)?.[1]
+const collectionIn = (name) => /^(?:sqlite_autoindex_)?([A-Za-z]+?)(?:_1)?$/.exec(name)?.[1]
 
-/** Rows of a table: collection, documents, megabytes with the index of keys, bytes an event. */
-export const collectionsOf = (readModels, events) => {
-  const file = databaseFile(readModels)
+/** The files of builds, by the build's id. */
+export const buildFiles = (readModels) =>
+  readdirSync(readModels).flatMap((name) => {
+    const build = /^build-(.+)\.db$/.exec(name)?.[1]
+    return build === undefined ? [] : [[build, join(readModels, name)]]
+  })
+
+/** `{ name, documents, bytes }` of each collection of a build. */
+const collectionsIn = (build, file) => {
   const sizes = new Map()
   for (const { name, bytes } of tablesOf(file)) {
     const collection = collectionIn(name)
     if (collection !== undefined) sizes.set(collection, (sizes.get(collection) ?? 0) + bytes)
   }
+  sizes.delete("sqlite_schema")
   const database = new DatabaseSync(file, { readOnly: true })
   try {
-    return [...sizes]
-      .sort(([, a], [, b]) => b - a)
-      .map(([name, bytes]) => {
-        const { documents } = database.prepare(`SELECT count(*) AS documents FROM "${name}"`).get()
-        return [name, count(documents), (bytes / 1e6).toFixed(1), (bytes / events).toFixed(1)]
-      })
+    return [...sizes].map(([name, bytes]) => {
+      const { documents } = database.prepare(`SELECT count(*) AS documents FROM "${name}"`).get()
+      return { name: `${build}/${name}`, documents, bytes }
+    })
   } finally {
     database.close()
   }
 }
+
+/** Rows of a table: collection, documents, megabytes with the index of keys, bytes an event. */
+export const collectionsOf = (readModels, events) =>
+  buildFiles(readModels)
+    .flatMap(([build, file]) => collectionsIn(build, file))
+    .sort((a, b) => b.bytes - a.bytes)
+    .map(({ name, documents, bytes }) => [
+      name,
+      count(documents),
+      (bytes / 1e6).toFixed(1),
+      (bytes / events).toFixed(1),
+    ])
 
 export const logTables = (data) => tablesOf(join(data, "log", "events.db"))
 export const keyTables = (data) => tablesOf(join(data, "keys", "keys.sqlite"))

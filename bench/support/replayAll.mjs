@@ -21,15 +21,15 @@ const POLL_MS = 20
 
 const inThread = Layer.unwrapScoped(
   Effect.map(openEmbeddedLog({ directory: logDirectory }), (log) =>
-    Layer.merge(
-      Layer.succeed(EventLog, log),
-      ProcessorsInThread.layer({
-        log: { _tag: "Embedded", directory: logDirectory, feed: log.connect() },
-        readModels: { directory: readModelsDirectory, url: undefined },
-        onDied: (error) => {
-          throw error
-        },
-      }),
+    ProcessorsInThread.layer({
+      forThread: () => ({ _tag: "Embedded", directory: logDirectory, feed: log.connect() }),
+      readModels: { directory: readModelsDirectory, url: undefined },
+      onDied: (error) => {
+        throw error
+      },
+    }).pipe(
+      Layer.provide(EmbeddedReadModels.readerLayer({ directory: readModelsDirectory })),
+      Layer.provideMerge(Layer.succeed(EventLog, log)),
     ),
   ),
 )

@@ -1,11 +1,10 @@
 // A data directory to ask: a history, and read models that the present code has folded from it.
-import { existsSync, rmSync } from "node:fs"
+import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { DatabaseSync } from "@photostructure/sqlite"
 import { definitionOf } from "../../dist/processors/Projection.js"
 import { projections } from "../../dist/projections/index.js"
-import { databaseFile } from "../../dist/readmodels/embedded/Tables.js"
+import { RegistryFile } from "../../dist/readmodels/embedded/RegistryFile.js"
 import { makeHistory } from "../history.mjs"
 import { json, root } from "./program.mjs"
 import { count, per } from "./text.mjs"
@@ -25,17 +24,15 @@ export const bare = (dir, ...what) => json([script("bareReplay.mjs"), join(dir, 
 
 /** Whether every projection of this code serves there, to the end of the log. */
 const isFolded = (readModels) => {
-  const file = databaseFile(readModels)
-  if (!existsSync(file)) return false
-  const database = new DatabaseSync(file, { readOnly: true })
+  const registry = new RegistryFile(readModels)
   try {
-    const serving = database.prepare("SELECT definition FROM builds WHERE state = 'SERVING'").all()
-    const found = new Set(serving.map(({ definition }) => definition))
+    const builds = registry.registered().flatMap((one) => one.builds)
+    const found = new Set(
+      builds.filter(({ state }) => state === "SERVING").map(({ definition }) => definition),
+    )
     return projections.every((projection) => found.has(definitionOf(projection)))
-  } catch {
-    return false
   } finally {
-    database.close()
+    registry.close()
   }
 }
 

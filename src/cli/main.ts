@@ -3,6 +3,7 @@ import { Command } from "commander"
 import { demoCommand } from "./demoCommand.js"
 import { importCommand } from "./importCommand.js"
 import { loadgenCommand } from "./loadgenCommand.js"
+import { projectionsCommand } from "./projectionsCommand.js"
 import { serveCommand } from "./serveCommand.js"
 import { verifyCommand } from "./verifyCommand.js"
 
@@ -18,5 +19,6 @@ await new Command("tidemark")
   .addCommand(demoCommand())
   .addCommand(importCommand())
   .addCommand(loadgenCommand())
+  .addCommand(projectionsCommand())
   .addCommand(verifyCommand())
   .parseAsync()

@@ -12,6 +12,7 @@ Settings come from the environment:
   TIDEMARK_SECRET                  secret of the pseudonyms (made and kept in the data directory)
   TIDEMARK_IDLE_AFTER              silence after which a client is idle ("30 minutes")
   TIDEMARK_PASSIVATE_AFTER         quiet time after which an actor leaves the memory ("2 minutes")
+  TIDEMARK_STANDBY_FOR             how long a build that was replaced is kept up to date ("24 hours")
   TIDEMARK_COUNTRY_FILE            country database (.mmdb) for visitors' addresses (none)
   TIDEMARK_EVENT_LOG               "embedded", or EventStoreDB: "esdb://user:password@host:2113?tls=true"
   TIDEMARK_READ_MODELS             "embedded", or MongoDB: "mongodb://user:password@host/database"

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto"
 import { Cause, Effect, Exit, Option } from "effect"
 import { GraphQLError } from "graphql"
 import type { InvalidCursor, QuarantineUnavailable } from "../collect/Quarantine.js"
+import type { CommandRefused } from "../processors/Commands.js"
 import type { QueryError } from "../queries/QueryError.js"
 import type { Context } from "./Context.js"
 
@@ -34,7 +35,7 @@ export const requireAdministrator = ({ principal }: Context): void => {
   if (principal._tag !== "Administrator") throw forbidden()
 }
 
-type Failure = QueryError | QuarantineUnavailable | InvalidCursor
+type Failure = QueryError | QuarantineUnavailable | InvalidCursor | CommandRefused
 
 const unavailable = (reason: string): GraphQLError =>
   shownError("UNAVAILABLE", `${reason} Nothing is lost: ask again in a moment.`, { retryable: true })
@@ -42,6 +43,8 @@ const unavailable = (reason: string): GraphQLError =>
 /** What the read service refuses is said; what fails inside is logged by its cause and not shown. */
 const toGraphQL = (failure: Failure): GraphQLError | undefined => {
   switch (failure._tag) {
+    case "CommandRefused":
+      return shownError(failure.code, failure.message)
     case "QueryRefused":
       return shownError(failure.code, failure.message, failure.details)
     case "InvalidCursor":
@@ -68,7 +71,11 @@ export const run = async <A>(effect: Effect.Effect<A, Failure>): Promise<A> => {
   const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
   const shown = failure === undefined ? undefined : toGraphQL(failure)
   if (shown === undefined) throw Cause.squash(exit.cause)
-  if (failure?._tag !== "QueryRefused" && failure?._tag !== "InvalidCursor") {
+  if (
+    failure?._tag !== "QueryRefused" &&
+    failure?._tag !== "CommandRefused" &&
+    failure?._tag !== "InvalidCursor"
+  ) {
     Effect.runFork(Effect.logWarning("graphql: a store could not be reached", failure))
   }
   throw shown

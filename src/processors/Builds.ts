@@ -1,42 +1,27 @@
-import { Effect } from "effect"
-import type { Build, ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
-import { definitionOf, type Projection } from "./Projection.js"
-
-/** A build to fold, and the serving one that it is to replace. */
-export interface Planned {
-  readonly projection: Projection
-  readonly build: Build
-  readonly replaces: Build | undefined
-}
-
-const numberOf = (build: Build): number => Number(build.id.slice(build.id.lastIndexOf("-") + 1))
+import type { Act, Registered } from "../readmodels/ReadModels.js"
+import { buildingOf, dropped, newBuild, servingOf } from "./Commands.js"
+import type { Definition } from "./Processors.js"
 
 /**
- * Decides at the start which build of a projection is folded: the serving one while the code is the same;
- * after a change of the definition a new one from the log's start, beside the old one, which serves on
- * as it is. Builds of definitions that no code can fold any more are dropped.
+ * What is registered of a projection once the program has started with this code: a first build, which serves at
+ * once; after a change of the definition a new one from the log's start, beside the old one, which serves on as
+ * it is until the new one is level. `deployed` are all definitions of the projection, the newest first.
  */
-export const planBuild = (
-  readModels: ReadModelsService,
-  projection: Projection,
-): Effect.Effect<Planned, ReadModelsUnavailable> =>
-  Effect.gen(function* () {
-    const definition = definitionOf(projection)
-    const builds = (yield* readModels.builds).filter((build) => build.projection === projection.name)
-    const serving = builds.find((build) => build.state === "SERVING")
-    const current =
-      serving?.definition === definition
-        ? serving
-        : builds.find((build) => build.state === "BUILDING" && build.definition === definition)
-    const build = current ?? {
-      id: `${projection.name}-${Math.max(0, ...builds.map(numberOf)) + 1}`,
-      projection: projection.name,
-      definition,
-      state: serving === undefined ? ("SERVING" as const) : ("BUILDING" as const),
-    }
-    if (current === undefined) yield* readModels.saveBuild(build)
-    for (const other of builds) {
-      if (other.id !== build.id && other.id !== serving?.id) yield* readModels.dropBuild(other.id)
-    }
-    return { projection, build, replaces: serving?.id === build.id ? undefined : serving }
-  })
+export const plan = (now: Registered, deployed: ReadonlyArray<Definition>, at: number): Registered => {
+  const [newest] = deployed
+  if (newest === undefined) return now
+  const act = (what: string): Act => ({ by: "tidemark", at, what })
+  const serving = servingOf(now)
+  if (serving === undefined) return newBuild(now, newest, "SERVING", act(`began ${now.projection}`), false)
+  const isDeployed = (definition: string) => deployed.some((one) => one.definition === definition)
+  const kept = now.builds.filter((build) => build.dropped === undefined && build.state !== "FAILED")
+  // Also who rolled back to an old build, by force, has another one to go on with.
+  if (kept.some((build) => isDeployed(build.definition))) return now
+  const building = buildingOf(now)
+  const made = act(`upgraded ${now.projection} to ${newest.definition}`)
+  const cleared =
+    building === undefined
+      ? now
+      : dropped(now, building.id, act(`dropped ${building.id}, which this program can't build on`))
+  return { ...newBuild(cleared, newest, "BUILDING", made, true), last: made }
+}

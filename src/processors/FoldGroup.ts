@@ -1,6 +1,6 @@
-import { Duration, Effect, Schedule } from "effect"
+import { Deferred, Duration, Effect, Schedule } from "effect"
 import type { RecordedEvent } from "../domain/Event.js"
-import { min, type Position, start } from "../domain/Position.js"
+import { compare, min, type Position, start } from "../domain/Position.js"
 import type { LogBatch } from "../eventlog/EventLog.js"
 import type { ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import type { BuildFold } from "./BuildFold.js"
@@ -29,6 +29,13 @@ const SLICE = 2_000
 
 const retry = Schedule.exponential("100 millis").pipe(Schedule.union(Schedule.spaced("5 seconds")))
 
+/** Folding stands still at a position, with everything up to there written, until it is released. */
+interface Hold {
+  readonly at: Position
+  readonly reached: Deferred.Deferred<Position>
+  readonly released: Deferred.Deferred<void>
+}
+
 /** Builds that are fed by one subscription: folded event by event, committed one after the other. */
 export class FoldGroup {
   private readonly lock = Effect.unsafeMakeSemaphore(1)
@@ -40,10 +47,14 @@ export class FoldGroup {
   private lastCommitMs = 0
   private lastCommitAt = performance.now()
   private readonly rates = new Map<BuildFold, number>()
+  /** Where folding is to stand still. */
+  private toHold: Hold | undefined
+  /** Ends the hold that is on. */
+  private release: Deferred.Deferred<void> | undefined
 
   constructor(
     private readonly readModels: ReadModelsService,
-    private readonly folds: ReadonlyArray<BuildFold>,
+    private folds: ReadonlyArray<BuildFold>,
     private readonly onCommit: (progress: ReadonlyArray<Progress>) => Effect.Effect<void>,
   ) {}
 
@@ -82,9 +93,24 @@ export class FoldGroup {
       if (batch.events.length === 0) yield* this.takeSlice([], batch.upTo)
     })
 
-  private takeSlice(events: ReadonlyArray<RecordedEvent>, upTo: Position): Effect.Effect<void> {
+  private takeSlice(all: ReadonlyArray<RecordedEvent>, upTo: Position): Effect.Effect<void> {
     return this.lock.withPermits(1)(
       Effect.gen(this, function* () {
+        let events = all
+        for (;;) {
+          const hold = this.toHold
+          if (hold === undefined || compare(hold.at, upTo) > 0) break
+          const until = events.findIndex(({ position }) => compare(position, hold.at) > 0)
+          const before = until < 0 ? events : events.slice(0, until)
+          for (const fold of this.running()) yield* this.foldInto(fold, before, hold.at)
+          this.pendingEvents += before.length
+          events = until < 0 ? [] : events.slice(until)
+          this.toHold = undefined
+          yield* this.commitAll
+          this.release = hold.released
+          yield* Deferred.succeed(hold.reached, hold.at)
+          yield* Deferred.await(hold.released)
+        }
         for (const fold of this.running()) yield* this.foldInto(fold, events, upTo)
         this.pendingEvents += events.length
         const last = events.at(-1)
@@ -183,6 +209,58 @@ export class FoldGroup {
         .pipe(Effect.zipRight(Effect.sync(() => fold.markCommitted())))
     })
   }
+
+  /**
+   * Stands still, with everything folded so far written: at once, or where `at` is reached if that is still to
+   * come. Answers with the position of the build there. It holds until `letGo`, or until the next `hold`.
+   */
+  readonly hold = (fold: BuildFold, at: Position): Effect.Effect<Position> =>
+    Effect.gen(this, function* () {
+      const released = yield* Deferred.make<void>()
+      const reached = yield* Deferred.make<Position>()
+      const isHeld = this.release !== undefined
+      if (!isHeld) yield* this.lock.take(1)
+      if (compare(fold.upTo, at) >= 0) {
+        if (isHeld) return fold.upTo
+        yield* Effect.uninterruptible(this.commitAll)
+        this.release = released
+        yield* Effect.forkDaemon(Deferred.await(released).pipe(Effect.zipRight(this.lock.release(1))))
+        return fold.upTo
+      }
+      this.toHold = { at, reached, released }
+      if (isHeld) yield* this.goOn
+      else yield* this.lock.release(1)
+      return yield* Deferred.await(reached).pipe(
+        Effect.onInterrupt(() => {
+          if (this.toHold?.released === released) this.toHold = undefined
+          if (this.release === released) this.release = undefined
+          return Deferred.succeed(released, undefined)
+        }),
+      )
+    })
+
+  private readonly goOn: Effect.Effect<void> = Effect.suspend(() => {
+    const { release } = this
+    this.release = undefined
+    return release === undefined ? Effect.void : Deferred.succeed(release, undefined)
+  }).pipe(Effect.asVoid)
+
+  /** Goes on, and stands still nowhere. Who waits for that is interrupted. */
+  readonly letGo: Effect.Effect<void> = Effect.suspend(() => {
+    const { toHold } = this
+    this.toHold = undefined
+    return toHold === undefined ? this.goOn : Effect.zipRight(Deferred.interrupt(toHold.reached), this.goOn)
+  })
+
+  /** Commits what is folded, and folds the build no more. True when no other build is left. */
+  readonly remove = (build: string): Effect.Effect<boolean> =>
+    this.lock.withPermits(1)(
+      Effect.gen(this, function* () {
+        if (this.pendingEvents > 0) yield* this.commitAll
+        this.folds = this.folds.filter((fold) => fold.build.id !== build)
+        return this.folds.length === 0
+      }),
+    )
 
   /** Commits what is folded, now. */
   readonly flush: Effect.Effect<void> = this.lock.withPermits(1)(

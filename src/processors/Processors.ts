@@ -1,5 +1,7 @@
-import { Context, type Effect, type Stream } from "effect"
+import { Context, type Effect, type Scope, type Stream } from "effect"
 import type { Position } from "../domain/Position.js"
+import type { ReadModelsUnavailable } from "../readmodels/ReadModels.js"
+import type { Command, CommandRefused } from "./Commands.js"
 
 /** Why a build has stopped: nothing beyond its position is in it, and nothing was skipped. */
 export interface Stopped {
@@ -20,12 +22,35 @@ export interface Progress {
   readonly stopped?: Stopped
 }
 
+/** Code that this program has. */
+export interface Definition {
+  readonly projection: string
+  /** Name and version, such as `metrics@1`. */
+  readonly definition: string
+  /** Of the text of the code. */
+  readonly fingerprint: string
+}
+
 /** What the rest of the program sees of the running processors, wherever they run. */
 export interface ProcessorsService {
   /** The latest of every build that runs. */
   readonly progress: Effect.Effect<ReadonlyArray<Progress>>
   /** After each commit; slow listeners miss steps, never the newest. */
   readonly changes: Stream.Stream<Progress>
+  readonly definitions: ReadonlyArray<Definition>
+  /** Carries out a command, in the name of `by`. It is done when this answers, and survives a restart. */
+  readonly command: (
+    command: Command,
+    by: string,
+  ) => Effect.Effect<void, CommandRefused | ReadModelsUnavailable>
+  /**
+   * Brings two builds of a projection to one position, with everything up to there written, and holds them there
+   * until the scope ends. Answers with the position.
+   */
+  readonly holdLevel: (
+    from: string,
+    to: string,
+  ) => Effect.Effect<Position, CommandRefused | ReadModelsUnavailable, Scope.Scope>
 }
 
 export class Processors extends Context.Tag("tidemark/Processors")<Processors, ProcessorsService>() {}

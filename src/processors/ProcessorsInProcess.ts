@@ -1,6 +1,7 @@
 import { Effect, Layer } from "effect"
 import { EventLog } from "../eventlog/EventLog.js"
 import { ReadModels, type ReadModelsUnavailable } from "../readmodels/ReadModels.js"
+import type { ControllerTuning } from "./Controller.js"
 import { runEngine } from "./Engine.js"
 import { Processors } from "./Processors.js"
 import type { Projection } from "./Projection.js"
@@ -8,12 +9,13 @@ import type { Projection } from "./Projection.js"
 /** The engine in this thread, while the layer lives. */
 export const layer = (
   projections: ReadonlyArray<Projection>,
+  tuning: ControllerTuning = {},
 ): Layer.Layer<Processors, ReadModelsUnavailable, EventLog | ReadModels> =>
   Layer.scoped(
     Processors,
     Effect.gen(function* () {
       const log = yield* EventLog
       const readModels = yield* ReadModels
-      return yield* runEngine({ log, readModels, projections })
+      return yield* runEngine({ log, readModels, projections, tuning })
     }),
   )

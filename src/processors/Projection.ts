@@ -29,6 +29,8 @@ export interface Projection {
   /** Raise it whenever the same events would give other documents. */
   readonly version: number
   readonly collections: ReadonlyArray<string>
+  /** `import.meta.url` of its module: code that was changed under its version is found by the text of it. */
+  readonly source?: string
   readonly apply: (event: RecordedEvent, docs: Docs) => void
 }
 

@@ -39,6 +39,7 @@ export interface ClientDoc {
 export const clients: Projection = {
   name: PROJECTION,
   version: 2,
+  source: import.meta.url,
   collections: [CLIENTS, PROFILES],
   apply: (recorded, docs) => {
     const { type, at, data, personal } = recorded.event

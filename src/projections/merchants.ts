@@ -40,6 +40,7 @@ export interface ApiKeyDoc {
 export const merchants: Projection = {
   name: PROJECTION,
   version: 2,
+  source: import.meta.url,
   collections: [MERCHANTS, API_KEYS, KEY_HASHES, COUNTS],
   apply: (recorded, docs) => {
     const event = recorded.event

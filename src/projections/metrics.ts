@@ -3,6 +3,7 @@ import { isBusinessType, type RecordedEvent, SystemType } from "../domain/Event.
 import { evolveSettings, type MerchantSettings } from "../domain/Settings.js"
 import { type Cut, cut, isValidZone } from "../domain/TimeBuckets.js"
 import type { Docs, Projection } from "../processors/Projection.js"
+import type { Doc, Ref } from "../readmodels/ReadModels.js"
 import { longerSession, type SessionChange, wholeSession } from "./Counts.js"
 import { DayFold } from "./DayFold.js"
 import { indexOf } from "./Dimensions.js"
@@ -10,6 +11,7 @@ import { KEPT } from "./Expiry.js"
 import { FACTS, type Fact, factOf } from "./Facts.js"
 import { activeMerchants, collections, everyMerchant, TAIL, timeKey, type VisitorsDoc } from "./Layout.js"
 import { recordSession, SESSIONS, type Session, type SessionEvent } from "./Sessions.js"
+import { timeOf } from "./TimePart.js"
 import { memberOf, VisitorSet } from "./VisitorSet.js"
 
 export type { Bucket, Day, Kept, Wanted } from "./Buckets.js"
@@ -34,6 +36,21 @@ export { sessionsOf, sessionsScan } from "./Sessions.js"
 const ZONES = "zones"
 
 export const PROJECTION = "metrics"
+
+/** For `load`: read what comes with `zoneIn`. */
+export const zonesRef = (merchantId: string): Ref => ({ collection: ZONES, key: merchantId })
+
+/** The zone in which a merchant's events are counted now. */
+export const zoneIn = (doc: Doc | undefined): string => zoneOf(doc as MerchantSettings | undefined)
+
+/** When what a document holds begins, epoch ms, as its key says; undefined for one that is not about a time. */
+export const instantIn = (key: ReadonlyArray<string>): number | undefined => {
+  const part = key.slice(1).find((one) => /^[0-9a-z]{9}$/.test(one))
+  return part === undefined ? undefined : timeOf(part)
+}
+
+/** Whether documents under this id are those of a merchant, and not of all together. */
+export const isOfMerchant = (id: string): boolean => !/^_[pm]\d{3}$/.test(id)
 
 /** Values of a dimension counted apart on one day of a merchant; those that come later are `(other)`. */
 export const MAX_VALUES = 10_000
@@ -173,6 +190,7 @@ export const makeMetrics = ({ maxValues, tail = TAIL }: MetricsOptions): Project
   return {
     name: PROJECTION,
     version: 3,
+    source: import.meta.url,
     collections: [ZONES, KEPT, FACTS, SESSIONS, ...Object.values(collections)],
     apply,
   }

@@ -19,7 +19,7 @@ import { afterKey } from "../readmodels/Key.js"
 import type { ReadModelsService, Row } from "../readmodels/ReadModels.js"
 import { MAX_FACTS, MAX_SESSION_DOCUMENTS, tooManyFacts, tooManySessions } from "./Costs.js"
 import { type CheckedFilter, matchFacts, matchValues } from "./Filter.js"
-import type { Freshness } from "./Freshness.js"
+import { atOneBuild, type Freshness } from "./Freshness.js"
 import type { BucketReading, BucketsOf } from "./MerchantBuckets.js"
 import type { QueryError } from "./QueryError.js"
 import { AHEAD_MS } from "./TimeRange.js"
@@ -134,52 +134,54 @@ export const makeFilteredBuckets = (
   zones: Zones,
 ): FilteredBuckets => ({
   read: (merchant, parts, wanted) =>
-    Effect.gen(function* () {
-      const { id, timezone } = merchant
-      const all = [...new Set([timezone, ...(yield* zones.of(id))])]
-      const range = unionOf(parts)
-      const isByProperty = wanted.sessions && propertiesIn(wanted).length > 0
-      const factsIn = isByProperty ? { from: range.from, to: range.to + AHEAD_MS } : range
-      const partition = partitionOf(id)
-      let days: ReadonlyArray<Day> = []
-      let cost = 0
-      const reading = yield* freshness.read(
-        PROJECTION,
-        partition,
-        all.map((zone) => daysScan(id, zone, factsIn)),
-        (rows) => {
-          days = all.flatMap((zone, index) => daysOf(zone, rows[index] ?? []))
-          cost = days.reduce((sum, { facts }) => sum + facts, 0)
-          if (!wanted.sessions || cost > MAX_FACTS) return []
-          return [{ ...sessionsScan(id, range.from, range.to), limit: MAX_SESSION_DOCUMENTS }]
-        },
-      )
-      if (cost > MAX_FACTS) return yield* tooManyFacts(cost)
-      const sessions = reading.answer.rows[all.length] ?? []
-      if (sessions.length >= MAX_SESSION_DOCUMENTS) return yield* tooManySessions
-      const scan = new Scan(timezone, parts, wanted)
-      if (scan.isByProperty) yield* eachSession(sessions, range, (session) => scan.expect(session))
-      for (const { doc } of days) if (doc.f !== undefined) scan.take(doc.f)
-      for (const { zone, first, last } of runsOf(days.filter(({ isLarge }) => isLarge))) {
-        const settled = new Map(
-          days.filter((day) => day.zone === zone).map((day): [number, number] => [day.start, day.settled]),
+    atOneBuild(
+      Effect.gen(function* () {
+        const { id, timezone } = merchant
+        const all = [...new Set([timezone, ...(yield* zones.of(id))])]
+        const range = unionOf(parts)
+        const isByProperty = wanted.sessions && propertiesIn(wanted).length > 0
+        const factsIn = isByProperty ? { from: range.from, to: range.to + AHEAD_MS } : range
+        const partition = partitionOf(id)
+        let days: ReadonlyArray<Day> = []
+        let cost = 0
+        const reading = yield* freshness.read(
+          PROJECTION,
+          partition,
+          all.map((zone) => daysScan(id, zone, factsIn)),
+          (rows) => {
+            days = all.flatMap((zone, index) => daysOf(zone, rows[index] ?? []))
+            cost = days.reduce((sum, { facts }) => sum + facts, 0)
+            if (!wanted.sessions || cost > MAX_FACTS) return []
+            return [{ ...sessionsScan(id, range.from, range.to), limit: MAX_SESSION_DOCUMENTS }]
+          },
         )
-        let next = segmentsScan(id, zone, first, last)
-        for (;;) {
-          const answer = yield* readModels.query(reading.build.id, partition, [{ ...next, limit: SLICE }])
-          const rows = answer.rows[0] ?? []
-          for (const { doc } of rows) {
-            const segment = doc as Segment
-            // What was settled after the day was read was taken with the day's tail, or is later than the answer.
-            if ((segment.o ?? 0) < (settled.get(segment.d) ?? 0)) scan.take(segment)
+        if (cost > MAX_FACTS) return yield* tooManyFacts(cost)
+        const sessions = reading.answer.rows[all.length] ?? []
+        if (sessions.length >= MAX_SESSION_DOCUMENTS) return yield* tooManySessions
+        const scan = new Scan(timezone, parts, wanted)
+        if (scan.isByProperty) yield* eachSession(sessions, range, (session) => scan.expect(session))
+        for (const { doc } of days) if (doc.f !== undefined) scan.take(doc.f)
+        for (const { zone, first, last } of runsOf(days.filter(({ isLarge }) => isLarge))) {
+          const settled = new Map(
+            days.filter((day) => day.zone === zone).map((day): [number, number] => [day.start, day.settled]),
+          )
+          let next = segmentsScan(id, zone, first, last)
+          for (;;) {
+            const answer = yield* readModels.query(reading.build.id, partition, [{ ...next, limit: SLICE }])
+            const rows = answer.rows[0] ?? []
+            for (const { doc } of rows) {
+              const segment = doc as Segment
+              // What was settled after the day was read was taken with the day's tail, or is later than the answer.
+              if ((segment.o ?? 0) < (settled.get(segment.d) ?? 0)) scan.take(segment)
+            }
+            const end = rows.at(-1)
+            if (end === undefined || rows.length < SLICE) break
+            next = { ...next, from: afterKey(end.key) }
+            yield* Effect.sleep(0)
           }
-          const end = rows.at(-1)
-          if (end === undefined || rows.length < SLICE) break
-          next = { ...next, from: afterKey(end.key) }
-          yield* Effect.sleep(0)
         }
-      }
-      yield* eachSession(sessions, range, (session) => scan.takeSession(session))
-      return { ...reading, parts: scan.buckets() }
-    }),
+        yield* eachSession(sessions, range, (session) => scan.takeSession(session))
+        return { ...reading, parts: scan.buckets() }
+      }),
+    ),
 })

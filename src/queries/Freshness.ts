@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Effect, FiberRef } from "effect"
 import type { Partition } from "../domain/Partition.js"
 import { compare, isPosition, type Position } from "../domain/Position.js"
 import type { Progress } from "../processors/Processors.js"
@@ -47,6 +47,20 @@ export interface Freshness {
   readonly checkPosition: (text: string) => Effect.Effect<Position, QueryError>
 }
 
+/** The builds that the question under way reads, by projection; undefined where each read asks anew. */
+const reading = FiberRef.unsafeMake<Map<string, Build> | undefined>(undefined)
+
+/**
+ * All reads within see one build of each projection, though another may come to serve meanwhile: the first one
+ * that is asked for, or `build`. Not across calls that are shared by several questions.
+ */
+export const atOneBuild = <A, E, R>(effect: Effect.Effect<A, E, R>, build?: Build): Effect.Effect<A, E, R> =>
+  Effect.flatMap(FiberRef.get(reading), (known) =>
+    known !== undefined && build === undefined
+      ? effect
+      : Effect.locally(effect, reading, new Map(build === undefined ? [] : [[build.projection, build]])),
+  )
+
 const ahead = (checkpoint: Checkpoint, progress: Progress | undefined): Checkpoint =>
   progress !== undefined && compare(progress.position, checkpoint.position) > 0 ? progress : checkpoint
 
@@ -58,9 +72,15 @@ export const makeFreshness = (
 ): Freshness => {
   // Asked each time: a build that was replaced is dropped, and would answer with nothing.
   const serving = (projection: string): Effect.Effect<Build, QueryError> =>
-    Effect.flatMap(readModels.builds, (builds): Effect.Effect<Build, QueryError> => {
+    Effect.gen(function* () {
+      const pinned = yield* FiberRef.get(reading)
+      const known = pinned?.get(projection)
+      if (known !== undefined) return known
+      const builds = yield* readModels.builds
       const build = builds.find((one) => one.projection === projection && one.state === "SERVING")
-      return build === undefined ? new NotServed({ projection }) : Effect.succeed(build)
+      if (build === undefined) return yield* new NotServed({ projection })
+      pinned?.set(projection, build)
+      return build
     })
 
   const read = (projection: string, partition: Partition, scans: ReadonlyArray<Scan>, follow?: Follow) =>

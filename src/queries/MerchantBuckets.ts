@@ -22,9 +22,9 @@ import {
   type Wanted,
   waitingSessions,
 } from "../projections/metrics.js"
-import type { Row, Scan } from "../readmodels/ReadModels.js"
+import type { Build, Row, Scan } from "../readmodels/ReadModels.js"
 import { MAX_FACTS, tooManyFacts } from "./Costs.js"
-import type { Freshness, Reading } from "./Freshness.js"
+import { atOneBuild, type Freshness, type Reading } from "./Freshness.js"
 import { type QueryError, refused } from "./QueryError.js"
 import { AHEAD_MS } from "./TimeRange.js"
 import type { Zones } from "./Zones.js"
@@ -50,6 +50,8 @@ export interface BucketsOf {
   readonly timezone: string
   /** Where they are kept, when that does not follow from the id. */
   readonly partition?: Partition
+  /** The build to read; the serving one when missing. */
+  readonly build?: Build
 }
 
 export interface MerchantBuckets {
@@ -269,24 +271,27 @@ class Question {
 
 export const makeMerchantBuckets = (freshness: Freshness, zones: Zones): MerchantBuckets => ({
   read: (merchant, parts, wanted) =>
-    Effect.gen(function* () {
-      // Events stay in the buckets of the zone in force when they were recorded.
-      const former = merchant.partition === undefined ? yield* zones.of(merchant.id) : []
-      const all = [...new Set([merchant.timezone, ...former])]
-      const question = new Question(merchant, all, parts, wanted)
-      const partition = merchant.partition ?? partitionOf(merchant.id)
-      const reading = yield* freshness.read(PROJECTION, partition, question.first, (rows) =>
-        question.follow(rows),
-      )
-      const documents = reading.answer.rows.reduce((sum, rows) => sum + rows.length, 0)
-      if (documents >= MAX_DOCUMENTS) {
-        return yield* refused(
-          "TOO_COSTLY",
-          `this reads ${MAX_DOCUMENTS} stored documents or more: shorten the range`,
-          { limit: MAX_DOCUMENTS },
+    atOneBuild(
+      Effect.gen(function* () {
+        // Events stay in the buckets of the zone in force when they were recorded.
+        const former = merchant.partition === undefined ? yield* zones.of(merchant.id) : []
+        const all = [...new Set([merchant.timezone, ...former])]
+        const question = new Question(merchant, all, parts, wanted)
+        const partition = merchant.partition ?? partitionOf(merchant.id)
+        const reading = yield* freshness.read(PROJECTION, partition, question.first, (rows) =>
+          question.follow(rows),
         )
-      }
-      if (question.facts > MAX_FACTS) return yield* tooManyFacts(question.facts)
-      return { ...reading, parts: question.answer(reading.answer.rows) }
-    }),
+        const documents = reading.answer.rows.reduce((sum, rows) => sum + rows.length, 0)
+        if (documents >= MAX_DOCUMENTS) {
+          return yield* refused(
+            "TOO_COSTLY",
+            `this reads ${MAX_DOCUMENTS} stored documents or more: shorten the range`,
+            { limit: MAX_DOCUMENTS },
+          )
+        }
+        if (question.facts > MAX_FACTS) return yield* tooManyFacts(question.facts)
+        return { ...reading, parts: question.answer(reading.answer.rows) }
+      }),
+      merchant.build,
+    ),
 })

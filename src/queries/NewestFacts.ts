@@ -4,7 +4,7 @@ import { compare, type Position, start } from "../domain/Position.js"
 import { type Columns, PROJECTION } from "../projections/metrics.js"
 import type { ReadModelsService } from "../readmodels/ReadModels.js"
 import { DaysOfZone, type Look, type Source } from "./FactSources.js"
-import type { Freshness } from "./Freshness.js"
+import { atOneBuild, type Freshness } from "./Freshness.js"
 import { type QueryError, refused } from "./QueryError.js"
 import type { Range } from "./TimeRange.js"
 import type { Zones } from "./Zones.js"
@@ -110,44 +110,46 @@ export const makeNewestFacts = (
   lookedThrough = LOOKED_THROUGH,
 ): NewestFacts => ({
   find: (asked) =>
-    Effect.gen(function* () {
-      const { merchantId, range, after, limit } = asked
-      // At the place's own instant there may be more, unless the place is before every position.
-      const upper = after === undefined ? range.to : after.position === start ? after.at : after.at + 1
-      const ours = { merchantId, from: range.from, to: Math.min(range.to, upper) }
-      const nothing: FactsFound = { found: [], stoppedAt: undefined }
-      if (ours.from >= ours.to) return nothing
-      const all = yield* zones.of(merchantId)
-      if (all.length === 0) return nothing
-      const partition = partitionOf(merchantId)
-      let sources: ReadonlyArray<Source> = all.map((zone) => new DaysOfZone(ours, zone))
-      const scans = sources.map(({ scan }) => scan)
-      const reading = yield* freshness.read(PROJECTION, partition, scans)
-      const newest = new Newest(asked, ours.to, reading.asOf.position)
-      const take = (source: Source, rows = reading.answer.rows[0] ?? []) => {
-        const more = source.take(rows, newest.look)
-        sources = [...sources, ...more].filter(({ below }) => below > ours.from)
-      }
-      sources.forEach((source, index) => {
-        take(source, reading.answer.rows[index])
-      })
-      for (;;) {
-        const source = latest(sources)
-        const found = newest.from(source?.below ?? Number.NEGATIVE_INFINITY)
-        if (source === undefined || found.length >= limit) return { found, stoppedAt: undefined }
-        if (newest.looked >= lookedThrough && source.below < ours.to) {
-          return { found, stoppedAt: { at: source.below, position: start } }
+    atOneBuild(
+      Effect.gen(function* () {
+        const { merchantId, range, after, limit } = asked
+        // At the place's own instant there may be more, unless the place is before every position.
+        const upper = after === undefined ? range.to : after.position === start ? after.at : after.at + 1
+        const ours = { merchantId, from: range.from, to: Math.min(range.to, upper) }
+        const nothing: FactsFound = { found: [], stoppedAt: undefined }
+        if (ours.from >= ours.to) return nothing
+        const all = yield* zones.of(merchantId)
+        if (all.length === 0) return nothing
+        const partition = partitionOf(merchantId)
+        let sources: ReadonlyArray<Source> = all.map((zone) => new DaysOfZone(ours, zone))
+        const scans = sources.map(({ scan }) => scan)
+        const reading = yield* freshness.read(PROJECTION, partition, scans)
+        const newest = new Newest(asked, ours.to, reading.asOf.position)
+        const take = (source: Source, rows = reading.answer.rows[0] ?? []) => {
+          const more = source.take(rows, newest.look)
+          sources = [...sources, ...more].filter(({ below }) => below > ours.from)
         }
-        if (newest.looked >= MOST_LOOKED_THROUGH) {
-          return yield* refused(
-            "TOO_COSTLY",
-            `more than ${MOST_LOOKED_THROUGH} events of one day would have to be looked through to go on, as they were not recorded in order of time: end the range before that day`,
-            { limit: MOST_LOOKED_THROUGH },
-          )
+        sources.forEach((source, index) => {
+          take(source, reading.answer.rows[index])
+        })
+        for (;;) {
+          const source = latest(sources)
+          const found = newest.from(source?.below ?? Number.NEGATIVE_INFINITY)
+          if (source === undefined || found.length >= limit) return { found, stoppedAt: undefined }
+          if (newest.looked >= lookedThrough && source.below < ours.to) {
+            return { found, stoppedAt: { at: source.below, position: start } }
+          }
+          if (newest.looked >= MOST_LOOKED_THROUGH) {
+            return yield* refused(
+              "TOO_COSTLY",
+              `more than ${MOST_LOOKED_THROUGH} events of one day would have to be looked through to go on, as they were not recorded in order of time: end the range before that day`,
+              { limit: MOST_LOOKED_THROUGH },
+            )
+          }
+          yield* Effect.sleep(0)
+          const answer = yield* readModels.query(reading.build.id, partition, [source.scan])
+          take(source, answer.rows[0] ?? [])
         }
-        yield* Effect.sleep(0)
-        const answer = yield* readModels.query(reading.build.id, partition, [source.scan])
-        take(source, answer.rows[0] ?? [])
-      }
-    }),
+      }),
+    ),
 })

@@ -11,6 +11,7 @@ import {
   sumOf,
   sumsBy,
 } from "../projections/metrics.js"
+import type { Build } from "../readmodels/ReadModels.js"
 import type { AsOf } from "./Freshness.js"
 import { checkKept } from "./Kept.js"
 import type { BucketReading, MerchantBuckets } from "./MerchantBuckets.js"
@@ -78,6 +79,7 @@ const everything = { counts: true, visitors: true, sessions: true } as const
 /** Reads all partitions, some at a time. They are not read at one moment: `asOf` is the earliest. */
 export const readOverview = (
   buckets: MerchantBuckets,
+  build: Build,
   interval: Interval,
   plan: SeriesPlan,
   { range, parts }: Cover,
@@ -88,8 +90,8 @@ export const readOverview = (
 
     const readPartition = (partition: number) =>
       Effect.gen(function* () {
-        const all = { id: everyMerchant(partition), timezone: UTC, partition }
-        const active = { id: activeMerchants(partition), timezone: UTC, partition }
+        const all = { id: everyMerchant(partition), timezone: UTC, partition, build }
+        const active = { id: activeMerchants(partition), timezone: UTC, partition, build }
         const [series, total, merchants] = yield* Effect.all(
           [
             buckets.read(all, [{ interval, range: plan.range }], everything),

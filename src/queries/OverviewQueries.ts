@@ -121,15 +121,16 @@ export const makeOverviewQueries = (deps: OverviewDeps): Effect.Effect<OverviewQ
 
     const numbersSince = (since: number, asked: Range, interval: Interval, plan: SeriesPlan) =>
       Effect.gen(function* () {
-        const { position } = board.of((yield* freshness.serving(METRICS)).id) ?? {}
-        const name = `${interval} ${asked.from} ${asked.to}`
+        const build = yield* freshness.serving(METRICS)
+        const { position } = board.of(build.id) ?? {}
+        const name = `${build.id} ${interval} ${asked.from} ${asked.to}`
         const known = remembered.get(name)
         if (known !== undefined) {
           const isCurrent = known.position === position && now() - known.at < BELIEVED_MS
           if (isCurrent || known.at > since) return known.numbers
         }
         const at = now()
-        const numbers = yield* readOverview(buckets, interval, plan, yield* cover("UTC", asked))
+        const numbers = yield* readOverview(buckets, build, interval, plan, yield* cover("UTC", asked))
         remembered.delete(name)
         remembered.set(name, { position, at, numbers })
         const [oldest] = remembered.keys()

@@ -5,12 +5,14 @@ import type { Range } from "../domain/TimeBuckets.js"
 import { EventLog } from "../eventlog/EventLog.js"
 import { KeyStore } from "../keystore/KeyStore.js"
 import { Processors } from "../processors/Processors.js"
+import { projections } from "../projections/index.js"
 import { PROJECTION as MERCHANTS } from "../projections/merchants.js"
 import { PROJECTION as METRICS } from "../projections/metrics.js"
 import { ReadModels } from "../readmodels/ReadModels.js"
 import { batchedReads } from "./BatchedReads.js"
 import { makeCatchUp } from "./CatchUp.js"
 import { type ClientQueries, makeClientQueries } from "./ClientQueries.js"
+import { type Comparisons, makeComparisons, type PrepareComparison } from "./compare/Comparisons.js"
 import { type EventQueries, makeEventQueries } from "./EventQueries.js"
 import { makeFilteredBuckets } from "./FilteredBuckets.js"
 import { makeFreshness } from "./Freshness.js"
@@ -54,6 +56,7 @@ export interface QueriesService {
   readonly events: EventQueries
   readonly overview: OverviewQueries
   readonly projections: ProjectionQueries
+  readonly comparisons: Comparisons
   readonly live: LiveQueries
   readonly totals: (merchant: Merchant, asked: Asked) => Effect.Effect<Totals, QueryError>
   readonly series: (merchant: Merchant, asked: Asked & SeriesAsked) => Effect.Effect<Series, QueryError>
@@ -73,7 +76,15 @@ export interface QueriesOptions {
   /** Silence after which a client is idle, unless its merchant's settings say otherwise. */
   readonly idleAfterMs: number
   readonly now?: () => number
+  /** The collections of a projection's builds; those that this program has the code of when missing. */
+  readonly collectionsOf?: (projection: string) => ReadonlyArray<string>
+  /** Where builds are compared; here, while both stand still, when missing. */
+  readonly prepareComparison?: PrepareComparison
 }
+
+const collectionsOfProjection = (projection: string): ReadonlyArray<string> => [
+  ...new Set(projections.filter(({ name }) => name === projection).flatMap(({ collections }) => collections)),
+]
 
 export const makeQueries = (options: QueriesOptions) =>
   Effect.gen(function* () {
@@ -81,7 +92,8 @@ export const makeQueries = (options: QueriesOptions) =>
     const readModels = batchedReads(yield* ReadModels)
     const log = yield* EventLog
     const keys = yield* KeyStore
-    const board = yield* makeProgressBoard(yield* Processors)
+    const processors = yield* Processors
+    const board = yield* makeProgressBoard(processors)
     const tail = makeLogTail(log, now)
     const freshness = makeFreshness(readModels, tail, board, now)
     const catchUp = makeCatchUp(freshness, tail, board)
@@ -125,12 +137,18 @@ export const makeQueries = (options: QueriesOptions) =>
         return { id: merchant.id, timezone, currency: currency ?? own }
       })
 
+    const { collectionsOf = collectionsOfProjection, prepareComparison } = options
+    const comparisons = yield* makeComparisons({
+      ...{ readModels, processors, collectionsOf, prepare: prepareComparison },
+    })
+
     const service: QueriesService = {
       merchants,
       clients,
       events,
       overview,
-      projections: makeProjectionQueries(readModels, tail, board),
+      comparisons,
+      projections: makeProjectionQueries(readModels, processors, tail, board),
       live,
       totals: (merchant, asked) =>
         Effect.flatMap(subject(merchant, asked), (one) => metrics.totals(one, asked)),

@@ -5,6 +5,8 @@ import type { ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 
 /** Why a question can't be answered as it was asked. The codes are public. */
 export type RefusalCode =
+  | "BUILD_UNKNOWN"
+  | "COMPARISON_UNKNOWN"
   | "INVALID_RANGE"
   | "INVALID_CURRENCY"
   | "INVALID_CURSOR"
@@ -14,8 +16,10 @@ export type RefusalCode =
   | "INVALID_TYPE"
   | "MERCHANT_REQUIRED"
   | "MERCHANT_UNKNOWN"
+  | "NOTHING_TO_COMPARE"
   | "NOT_YET"
   | "POSITION_UNKNOWN"
+  | "PROJECTION_UNKNOWN"
   | "PROPERTY_REQUIRED"
   | "RANGE_NOT_KEPT"
   | "TOO_COSTLY"

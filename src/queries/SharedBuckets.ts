@@ -11,7 +11,7 @@ interface Read {
 
 const nameOf = ({ merchant, parts, wanted }: Read): string =>
   JSON.stringify([
-    ...[merchant.id, merchant.timezone, merchant.partition],
+    ...[merchant.id, merchant.timezone, merchant.partition, merchant.build?.id],
     parts.map(({ interval, range }) => [interval, range.from, range.to]),
     ...[wanted.dimension, wanted.counts, wanted.visitors, wanted.sessions],
   ])

@@ -3,7 +3,6 @@ import type { Partition } from "../domain/Partition.js"
 import { start } from "../domain/Position.js"
 import {
   type Answer,
-  type Build,
   type Checkpoint,
   type Doc,
   type Question,
@@ -11,9 +10,12 @@ import {
   ReadModels,
   type ReadModelsService,
   ReadModelsUnavailable,
+  type Registered,
+  type Registry,
   type Row,
   type Scan,
 } from "./ReadModels.js"
+import { buildsThrough, unregister } from "./Registry.js"
 
 interface Kept {
   readonly collections: Map<string, Map<string, string>>
@@ -25,7 +27,7 @@ interface Kept {
  * what was committed. Without `synchronous` it has no `loadNow`, like a store behind a network.
  */
 export const makeMemoryReadModels = (options: { readonly synchronous: boolean }): ReadModelsService => {
-  const builds = new Map<string, Build>()
+  const registered = new Map<string, Registered>()
   const kept = new Map<string, Kept>()
 
   const of = (build: string): Kept => {
@@ -65,26 +67,24 @@ export const makeMemoryReadModels = (options: { readonly synchronous: boolean })
       catch: (cause) => new ReadModelsUnavailable({ reason: `querying ${build}: ${String(cause)}`, cause }),
     })
 
+  const registry: Registry = {
+    registered: Effect.sync(() =>
+      [...registered.values()].sort((a, b) => (a.projection < b.projection ? -1 : 1)),
+    ),
+    register: (next) =>
+      Effect.sync(() => {
+        const revision = registered.get(next.projection)?.revision ?? 0
+        if (next.revision !== revision + 1) return false
+        registered.set(next.projection, structuredClone(next))
+        return true
+      }),
+  }
+
   return {
-    builds: Effect.sync(() => [...builds.values()].sort((a, b) => (a.id < b.id ? -1 : 1))),
-    saveBuild: (build) =>
-      Effect.sync(() => {
-        for (const other of builds.values()) {
-          if (
-            build.state === "SERVING" &&
-            other.projection === build.projection &&
-            other.state === "SERVING"
-          ) {
-            builds.set(other.id, { ...other, state: "STANDBY" })
-          }
-        }
-        builds.set(build.id, build)
-      }),
+    ...registry,
+    ...buildsThrough(registry),
     dropBuild: (build) =>
-      Effect.sync(() => {
-        builds.delete(build)
-        kept.delete(build)
-      }),
+      unregister(registry, build).pipe(Effect.zipRight(Effect.sync(() => void kept.delete(build)))),
     checkpoints: (build) => Effect.sync(() => new Map(kept.get(build)?.checkpoints)),
     load: (build, refs) => Effect.sync(() => refs.map((ref) => load(build, ref))),
     ...(options.synchronous ? { loadNow: load } : {}),

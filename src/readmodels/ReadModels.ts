@@ -39,8 +39,19 @@ export interface Row {
   readonly doc: Doc
 }
 
-/** `SERVING` answers queries. The other states come with rebuilding. */
+/**
+ * Kept are BUILDING, SERVING, STANDBY and FAILED. A building one that is less than a second behind shows as
+ * READY, and one whose code the program does not have as FROZEN: both follow from what runs.
+ */
 export type BuildState = "BUILDING" | "READY" | "SERVING" | "STANDBY" | "FROZEN" | "FAILED"
+
+/** Who did something, and when (epoch ms). */
+export interface Act {
+  readonly by: string
+  readonly at: number
+  /** In the past tense, such as "promoted metrics-2". */
+  readonly what: string
+}
 
 export interface Build {
   readonly id: string
@@ -48,6 +59,33 @@ export interface Build {
   /** Name and version of the code that folds it, such as `metrics@1`. */
   readonly definition: string
   readonly state: BuildState
+  /** Of the text of that code when the build was made: it shows code that was changed under its version. */
+  readonly fingerprint?: string
+  readonly made?: Act
+  /** When it came to serve. */
+  readonly promoted?: Act
+  /** Since when it stands by. */
+  readonly replaced?: Act
+  /** It is to serve as soon as it is level. */
+  readonly promoteWhenLevel?: boolean
+  /** Why it has failed. */
+  readonly failure?: string
+  /** It is about to be removed: nobody reads or folds it any more. */
+  readonly dropped?: Act
+}
+
+/** What is registered of one projection. Small, and written as a whole. */
+export interface Registered {
+  readonly projection: string
+  /** Rises by one with each write; the first one is 1. */
+  readonly revision: number
+  readonly builds: ReadonlyArray<Build>
+  /** Number of the newest build ever made: none is used again. */
+  readonly numbered: number
+  /** Nothing is folded while it is there. */
+  readonly paused?: Act
+  /** The last command that changed something. */
+  readonly last?: Act
 }
 
 export class ReadModelsUnavailable extends Data.TaggedError("ReadModelsUnavailable")<{
@@ -83,8 +121,20 @@ export interface Answer {
   readonly rows: Rows
 }
 
+/** Who serves and what is folded. Shared by all processes: each write names the revision that it follows. */
+export interface Registry {
+  /** Of all projections, in order of their names. */
+  readonly registered: Effect.Effect<ReadonlyArray<Registered>, ReadModelsUnavailable>
+  /**
+   * Writes what is registered of a projection, if what is stored has the revision before this one's. False, and
+   * nothing is written, when it has another.
+   */
+  readonly register: (next: Registered) => Effect.Effect<boolean, ReadModelsUnavailable>
+}
+
 /** The read models' store. Its contract: `test/contract/ReadModelsContract.ts`. */
-export interface ReadModelsService {
+export interface ReadModelsService extends Registry {
+  /** Those that are registered, without those that are about to be removed. */
   readonly builds: Effect.Effect<ReadonlyArray<Build>, ReadModelsUnavailable>
   /**
    * Records a new build, or a new state of one that exists. When it is to be SERVING, the projection's

@@ -2,6 +2,7 @@ import type { ActorsStats } from "../actors/Actors.js"
 import type { CollectStats } from "../collect/CollectStats.js"
 import type { QuarantineStats } from "../collect/Quarantine.js"
 import type { Progress } from "../processors/Processors.js"
+import type { ProjectionBuild, ProjectionInfo } from "../queries/ProjectionQueries.js"
 import type { Figure } from "./Metrics.js"
 
 export interface Sources {
@@ -9,8 +10,7 @@ export interface Sources {
   readonly actors: () => ActorsStats
   readonly quarantine: () => QuarantineStats
   readonly progress: () => Promise<ReadonlyArray<Progress>>
-  /** Milliseconds that a projection is behind the log's end, by build. */
-  readonly lag: () => Promise<Readonly<Record<string, number>>>
+  readonly projections: () => Promise<ReadonlyArray<ProjectionInfo>>
 }
 
 /** Everything that `/metrics` shows besides the process's own figures. */
@@ -22,6 +22,10 @@ export const figures = (from: Sources): ReadonlyArray<Figure> => {
     kind: "gauge",
   })
   const { collect, actors, quarantine } = from
+  const ofBuilds = (read: (build: ProjectionBuild) => number) => async () =>
+    Object.fromEntries(
+      (await from.projections()).flatMap(({ builds }) => builds.map((build) => [build.id, read(build)])),
+    )
   return [
     counter(
       "collect_requests_total",
@@ -49,7 +53,45 @@ export const figures = (from: Sources): ReadonlyArray<Figure> => {
     ),
     gauge("quarantine_waiting", "Refused events that wait to be kept", () => quarantine().waiting),
     counter("quarantine_dropped_total", "Refused events that could not be kept", () => quarantine().dropped),
-    gauge("projection_lag_milliseconds", "Age of the oldest event that a build lacks", from.lag, "build"),
+    gauge(
+      "projection_lag_milliseconds",
+      "Age of the oldest event that a build lacks",
+      ofBuilds(({ lagMs }) => lagMs),
+      "build",
+    ),
+    gauge(
+      "projection_progress_ratio",
+      "How much of the log a build has folded",
+      ofBuilds(({ progress }) => progress),
+      "build",
+    ),
+    gauge(
+      "projection_serving",
+      "1 for the build that answers queries, else 0",
+      ofBuilds(({ state }) => (state === "SERVING" ? 1 : 0)),
+      "build",
+    ),
+    gauge(
+      "projection_failed",
+      "1 for a build that has stopped at an event, else 0",
+      ofBuilds(({ failure }) => (failure === undefined ? 0 : 1)),
+      "build",
+    ),
+    gauge(
+      "projection_code_changed",
+      "1 for a build whose code was changed under its version, else 0",
+      ofBuilds(({ isCodeChanged }) => (isCodeChanged ? 1 : 0)),
+      "build",
+    ),
+    gauge(
+      "projection_paused",
+      "1 for a projection that folds nothing until it is resumed, else 0",
+      async () =>
+        Object.fromEntries(
+          (await from.projections()).map(({ name, paused }) => [name, paused === undefined ? 0 : 1]),
+        ),
+      "projection",
+    ),
     gauge(
       "projection_events_per_second",
       "Events folded",

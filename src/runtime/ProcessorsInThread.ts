@@ -1,109 +1,136 @@
-import { Worker } from "node:worker_threads"
-import { Data, Deferred, Effect, Layer, PubSub, Runtime, Stream } from "effect"
-import { Processors, type ProcessorsService, type Progress } from "../processors/Processors.js"
-import { threadUrl } from "../threads/threadUrl.js"
+import { Effect, Exit, Layer, PubSub, Runtime, Scope, Stream } from "effect"
+import { EventLog } from "../eventlog/EventLog.js"
+import { type ControllerTuning, makeController } from "../processors/Controller.js"
+import { definitionsOf } from "../processors/Fingerprint.js"
+import { withoutOldRates } from "../processors/FoldRunner.js"
+import { Processors, type Progress } from "../processors/Processors.js"
+import type { Runner } from "../processors/Runner.js"
+import { projections } from "../projections/index.js"
+import { type Build, ReadModels, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import type { LogForThread } from "./EventLogs.js"
-import type { ProcessorsMessage, ProcessorsThreadData } from "./processorsThread.js"
+import { type FoldingThread, type ProcessorsDied, startFoldingThread } from "./FoldingThread.js"
 import type { ReadModelsData } from "./ReadModelStore.js"
 
-/** The thread that folds has died: numbers stand still until the program is started again. */
-export class ProcessorsDied extends Data.TaggedError("ProcessorsDied")<{ readonly reason: string }> {
-  override get message(): string {
-    return `the processors' thread has ended: ${this.reason}. The log is safe; start again to go on folding it`
-  }
-}
+export { ProcessorsDied } from "./FoldingThread.js"
 
 export interface ProcessorsInThreadOptions {
-  /** It is handed over: a feed that it has can't be used here any more. */
-  readonly log: LogForThread
+  /** The log, once for each thread. */
+  readonly forThread: () => LogForThread
   readonly readModels: ReadModelsData
-  /** Called once, should the thread end by itself while the layer lives. */
+  /** Called once, should the thread that serves end by itself while the layer lives. */
   readonly onDied: (error: ProcessorsDied) => void
+  readonly tuning?: ControllerTuning
 }
 
-const STOP_MS = 25_000
-const RATE_LASTS_MS = 5_000
+interface Aside {
+  readonly thread: FoldingThread
+  readonly scope: Scope.CloseableScope
+}
 
 /**
- * The engine in a thread of its own. The layer is ready when every build is open; closing it commits what
- * is folded. Fails with ProcessorsDied when the thread can't start.
+ * Folds in threads: one for all builds that are up to date, and one more for each that is being built, which
+ * must not hold up those. A build moves over when its thread is told to stop and the other to start.
  */
-export const layer = (options: ProcessorsInThreadOptions): Layer.Layer<Processors, ProcessorsDied> =>
+const makeRunner = (options: ProcessorsInThreadOptions): Effect.Effect<Runner, ProcessorsDied, Scope.Scope> =>
+  Effect.gen(function* () {
+    const runtime = yield* Effect.runtime<never>()
+    const changes = yield* PubSub.sliding<Progress>(64)
+    const outer = yield* Effect.scope
+    const latest = new Map<string, { readonly progress: Progress; readonly at: number }>()
+    const asides = new Map<string, Aside>()
+    /** Builds that the live thread was told to fold. */
+    const live = new Set<string>()
+
+    const note = (progress: Progress): void => {
+      const known = latest.get(progress.build)?.progress
+      // Every thread tells of all its builds; one that did not move has no news.
+      const hasMoved = known?.position !== progress.position || known.stopped !== progress.stopped
+      if (!hasMoved && known.eventsPerSecond === progress.eventsPerSecond) return
+      latest.set(progress.build, { progress, at: Date.now() })
+      Runtime.runSync(runtime)(PubSub.publish(changes, progress))
+    }
+    const ofLive = (progress: ReadonlyArray<Progress>): void => {
+      for (const one of progress) if (live.has(one.build)) note(one)
+    }
+    const thread = yield* startFoldingThread({ ...options, isAside: false, onProgress: ofLive })
+
+    const startAside = (build: Build) =>
+      Effect.gen(function* () {
+        const scope = yield* Scope.fork(outer, { _tag: "Sequential" })
+        const died = (error: ProcessorsDied): void => {
+          const known = latest.get(build.id)?.progress
+          if (known === undefined || !asides.has(build.id)) return
+          note({ ...known, stopped: { position: undefined, eventType: undefined, reason: error.reason } })
+        }
+        const onProgress = (progress: ReadonlyArray<Progress>): void => {
+          for (const one of progress) if (asides.has(one.build)) note(one)
+        }
+        const own = yield* startFoldingThread({ ...options, isAside: true, onProgress, onDied: died }).pipe(
+          Scope.extend(scope),
+          Effect.mapError(({ reason }) => new ReadModelsUnavailable({ reason })),
+        )
+        asides.set(build.id, { thread: own, scope })
+        yield* own.order({ _tag: "Start", builds: [build] })
+      })
+
+    const threadOf = (build: string): FoldingThread | undefined =>
+      asides.get(build)?.thread ?? (live.has(build) ? thread : undefined)
+
+    return {
+      start: (builds, where) =>
+        Effect.suspend(() => {
+          if (where === "aside") return Effect.forEach(builds, startAside, { discard: true })
+          if (builds.length === 0) return Effect.void
+          for (const { id } of builds) live.add(id)
+          return Effect.asVoid(thread.order({ _tag: "Start", builds }))
+        }),
+      stop: (build) =>
+        Effect.gen(function* () {
+          const aside = asides.get(build)
+          if (aside !== undefined) yield* Scope.close(aside.scope, Exit.void)
+          else if (live.has(build)) yield* thread.order({ _tag: "Stop", build })
+          asides.delete(build)
+          live.delete(build)
+          latest.delete(build)
+        }).pipe(
+          Effect.catchAll((error) => Effect.logWarning(`${build} could not be stopped in good order`, error)),
+        ),
+      drop: (build) => Effect.asVoid(thread.order({ _tag: "Drop", build })),
+      hold: (build, at) =>
+        Effect.suspend(
+          () => threadOf(build)?.order({ _tag: "Hold", build, at }) ?? Effect.succeed(undefined),
+        ).pipe(
+          Effect.catchAll((error) =>
+            Effect.as(Effect.logWarning(`${build} could not be held`, error), undefined),
+          ),
+        ),
+      letGo: (build) =>
+        Effect.suspend(
+          () => threadOf(build)?.order({ _tag: "LetGo", build }) ?? Effect.succeed(undefined),
+        ).pipe(
+          Effect.catchAll((error) => Effect.logWarning(`${build} could not be let go`, error)),
+          Effect.asVoid,
+        ),
+      progress: Effect.sync(() => withoutOldRates(latest.values())),
+      changes: Stream.fromPubSub(changes),
+    }
+  })
+
+/**
+ * The processors with their folding in threads. The layer is ready when every build is open; closing it commits
+ * what is folded. Fails with ProcessorsDied when the thread can't start.
+ */
+export const layer = (
+  options: ProcessorsInThreadOptions,
+): Layer.Layer<Processors, ProcessorsDied | ReadModelsUnavailable, EventLog | ReadModels> =>
   Layer.scoped(
     Processors,
     Effect.gen(function* () {
-      const runtime = yield* Effect.runtime<never>()
-      const changes = yield* PubSub.sliding<Progress>(64)
-      const ready = yield* Deferred.make<void, ProcessorsDied>()
-      const stopped = yield* Deferred.make<void>()
-      const latest = new Map<string, { readonly progress: Progress; readonly at: number }>()
-      let closing = false
-      let dead = false
-
-      const died = (reason: string): void => {
-        if (dead || closing) return
-        dead = true
-        const error = new ProcessorsDied({ reason })
-        const starting = Runtime.runSync(runtime)(Deferred.fail(ready, error))
-        if (!starting) options.onDied(error)
-      }
-
-      const data: ProcessorsThreadData = {
-        log: options.log,
-        readModels: options.readModels,
-      }
-      const worker = new Worker(threadUrl("./processorsThread.js", import.meta.url), {
-        workerData: data,
-        transferList: options.log._tag === "Embedded" ? [options.log.feed] : [],
-        name: "processors",
-        // Folds make much that is soon garbage: with room for it a replay takes a tenth less time.
-        resourceLimits: { maxYoungGenerationSizeMb: 64 },
-      })
-      worker.on("message", (message: ProcessorsMessage) => {
-        switch (message._tag) {
-          case "Progress": {
-            const at = Date.now()
-            latest.clear()
-            for (const progress of message.progress) {
-              latest.set(progress.build, { progress, at })
-              Runtime.runSync(runtime)(PubSub.publish(changes, progress))
-            }
-            Deferred.unsafeDone(ready, Effect.void)
-            return
-          }
-          case "Failed":
-            died(message.reason)
-            return
-          case "Stopped":
-            Deferred.unsafeDone(stopped, Effect.void)
-        }
-      })
-      worker.on("error", (error) =>
-        died(error instanceof Error ? (error.stack ?? error.message) : String(error)),
-      )
-      worker.on("exit", (code) => {
-        died(`exit code ${code}`)
-        Deferred.unsafeDone(stopped, Effect.void)
-      })
-
-      yield* Effect.addFinalizer(() =>
-        Effect.gen(function* () {
-          closing = true
-          worker.postMessage("stop")
-          yield* Deferred.await(stopped).pipe(Effect.timeoutOption(STOP_MS))
-          yield* Effect.promise(() => worker.terminate())
-        }),
-      )
-      yield* Deferred.await(ready)
-
-      const service: ProcessorsService = {
-        progress: Effect.sync(() =>
-          [...latest.values()].map(({ progress, at }) =>
-            Date.now() - at > RATE_LASTS_MS ? { ...progress, eventsPerSecond: 0 } : progress,
-          ),
-        ),
-        changes: Stream.fromPubSub(changes),
-      }
-      return service
+      const log = yield* EventLog
+      const readModels = yield* ReadModels
+      const runner = yield* makeRunner(options)
+      const definitions = definitionsOf(projections)
+      const { tuning } = options
+      return yield* makeController({ log, readModels, runner, definitions, ...(tuning && { tuning }) })
     }),
   )

@@ -79,10 +79,14 @@ export const readerLayer = (data: ReadModelsData): ReadModelsLayer =>
     (store, url) => store.readerLayer({ url }),
   )
 
-/** `temporary`: an empty directory for a copy, where the store has no snapshots. */
-export const snapshotLayer = (data: ReadModelsData, temporary: string): ReadModelsLayer =>
+/** Of all builds, or those named. `temporary`: an empty directory for a copy, where the store has no snapshots. */
+export const snapshotLayer = (
+  data: ReadModelsData,
+  temporary: string,
+  builds?: ReadonlyArray<string>,
+): ReadModelsLayer =>
   choose(
     data,
-    (directory) => EmbeddedReadModels.snapshotLayer({ directory }),
-    (store, url) => store.snapshotLayer({ url, directory: temporary }),
+    (directory) => EmbeddedReadModels.snapshotLayer({ directory }, builds),
+    (store, url) => store.snapshotLayer({ url, directory: temporary }, builds),
   )

@@ -18,6 +18,7 @@ import { Processors } from "../processors/Processors.js"
 import * as EngineQueries from "../queries/Queries.js"
 import { Queries } from "../queries/Queries.js"
 import { ReadModels } from "../readmodels/ReadModels.js"
+import { compareInThread } from "./CompareInThread.js"
 import { loadCountryFile } from "./CountryFile.js"
 import { dataDirectory } from "./DataDirectory.js"
 import { openLog } from "./EventLogs.js"
@@ -74,21 +75,27 @@ const open = (
     }
     const readModels = readModelsData(settings.readModels, directories.readModels)
     const processors = ProcessorsInThread.layer({
-      log: forThread(),
+      forThread,
       readModels,
+      tuning: { standbyForMs: Duration.toMillis(settings.standbyFor) },
       onDied: ({ reason }) => died(new PartDied({ part: "the processors' thread", reason })),
     })
     const stores = Layer.mergeAll(
-      Layer.succeed(EventLog, log),
       EmbeddedKeyStore.layer({ directory: directories.keys }),
-      readerLayer(readModels).pipe(Layer.provideMerge(processors)),
+      processors.pipe(
+        Layer.provideMerge(readerLayer(readModels)),
+        Layer.provideMerge(Layer.succeed(EventLog, log)),
+      ),
       EmbeddedQuarantine.layer({ directory: directories.quarantine }),
     )
     const actors = ActorsSingleProcess.layer({
       directory: directories.index,
       tuning: { passivateAfterMs: Duration.toMillis(settings.passivateAfter) },
     })
-    const queries = EngineQueries.layer({ secret, idleAfterMs: Duration.toMillis(settings.idleAfter) })
+    const queries = EngineQueries.layer({
+      ...{ secret, idleAfterMs: Duration.toMillis(settings.idleAfter) },
+      prepareComparison: compareInThread({ readModels }),
+    })
     return yield* Layer.build(Layer.merge(actors, queries).pipe(Layer.provideMerge(stores)))
   })
 
@@ -150,12 +157,7 @@ export const serve = (settings: RuntimeSettings) =>
         actors: services.actors.stats,
         quarantine: quarantine.stats,
         progress: () => Effect.runPromise(services.processors.progress),
-        lag: () =>
-          Effect.runPromise(
-            Effect.map(queries.projections.list, (all) =>
-              Object.fromEntries(all.flatMap(({ builds }) => builds.map(({ id, lagMs }) => [id, lagMs]))),
-            ),
-          ),
+        projections: () => Effect.runPromise(queries.projections.list),
       }),
     )
     yield* Effect.addFinalizer(() =>

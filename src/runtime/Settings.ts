@@ -16,6 +16,8 @@ export interface RuntimeSettings {
   readonly development: boolean
   /** An actor that nobody used for this long leaves the memory. */
   readonly passivateAfter: Duration.Duration
+  /** A build that was replaced is kept up to date for this long. */
+  readonly standbyFor: Duration.Duration
   readonly logSlowdownMs: number
   /** A country database in MaxMind DB format. */
   readonly countryFile: Option.Option<string>
@@ -87,6 +89,7 @@ export const runtimeSettings: Effect.Effect<RuntimeSettings, ConfigError.ConfigE
       secret: yield* Config.option(Config.redacted(Config.nonEmptyString("TIDEMARK_SECRET"))),
       idleAfter: yield* lasting("TIDEMARK_IDLE_AFTER", Duration.minutes(30)),
       passivateAfter: yield* lasting("TIDEMARK_PASSIVATE_AFTER", Duration.minutes(2)),
+      standbyFor: yield* lasting("TIDEMARK_STANDBY_FOR", Duration.hours(24)),
       development: yield* Config.string("NODE_ENV").pipe(
         Config.withDefault("development"),
         Config.map((value) => value !== "production"),

@@ -1,12 +1,16 @@
 /**
- * The thread that folds: its own readers of the event log, the only writer of the read models, and the
- * engine. It speaks `ProcessorsMessage` to the thread that started it, and ends when told "stop".
+ * A thread that folds: its own readers of the event log, and the only writer of the builds that it is told to
+ * fold. It speaks `ProcessorsMessage` to the thread that started it, and ends when told "stop".
  */
 import { parentPort, workerData } from "node:worker_threads"
-import { Cause, Effect, Exit, Fiber, Layer, Stream } from "effect"
-import { Processors, type Progress } from "../processors/Processors.js"
-import * as ProcessorsInProcess from "../processors/ProcessorsInProcess.js"
+import { Cause, Effect, Exit, Fiber, Layer, Schedule, Stream } from "effect"
+import type { Position } from "../domain/Position.js"
+import { EventLog } from "../eventlog/EventLog.js"
+import { makeFoldRunner } from "../processors/FoldRunner.js"
+import type { Progress } from "../processors/Processors.js"
+import type { Runner } from "../processors/Runner.js"
 import { projections } from "../projections/index.js"
+import { type Build, ReadModels } from "../readmodels/ReadModels.js"
 import { yieldToRequests } from "../threads/yieldToRequests.js"
 import { type LogForThread, layerInThread } from "./EventLogs.js"
 import { type ReadModelsData, writerLayer } from "./ReadModelStore.js"
@@ -14,38 +18,91 @@ import { type ReadModelsData, writerLayer } from "./ReadModelStore.js"
 export interface ProcessorsThreadData {
   readonly log: LogForThread
   readonly readModels: ReadModelsData
+  /** Whether nobody waits for what is folded here. */
+  readonly isAside: boolean
+}
+
+/** What a thread is told to do, as in `Runner`. */
+export type Order =
+  | { readonly _tag: "Start"; readonly builds: ReadonlyArray<Build> }
+  | { readonly _tag: "Stop"; readonly build: string }
+  | { readonly _tag: "Drop"; readonly build: string }
+  | { readonly _tag: "Hold"; readonly build: string; readonly at: Position }
+  | { readonly _tag: "LetGo"; readonly build: string }
+
+export interface Call {
+  readonly id: number
+  readonly order: Order
 }
 
 export type ProcessorsMessage =
   /** Of every build that runs. */
   | { readonly _tag: "Progress"; readonly progress: ReadonlyArray<Progress> }
+  /** A call is done; with what `Hold` answers. */
+  | { readonly _tag: "Done"; readonly id: number; readonly position?: Position }
+  | { readonly _tag: "NotDone"; readonly id: number; readonly reason: string }
+  | { readonly _tag: "Ready" }
   | { readonly _tag: "Failed"; readonly reason: string }
   | { readonly _tag: "Stopped" }
 
-yieldToRequests()
 const port = parentPort
 if (port === null) throw new Error("processorsThread has to be started as a thread")
 const data = workerData as ProcessorsThreadData
+yieldToRequests(data.isAside ? "last" : "late")
 const say = (message: ProcessorsMessage): void => port.postMessage(message)
 
-const layers = ProcessorsInProcess.layer(projections).pipe(
-  Layer.provide(layerInThread(data.log)),
-  Layer.provide(writerLayer(data.readModels)),
-)
+const layers = Layer.merge(layerInThread(data.log), writerLayer(data.readModels))
+
+const carryOut = (runner: Runner, order: Order) => {
+  switch (order._tag) {
+    case "Start":
+      return runner.start(order.builds, "live")
+    case "Stop":
+      return runner.stop(order.build)
+    case "Drop":
+      return runner.drop(order.build)
+    case "Hold":
+      return runner.hold(order.build, order.at)
+    case "LetGo":
+      return runner.letGo(order.build)
+  }
+}
 
 const run = Effect.gen(function* () {
-  const processors = yield* Processors
-  const report = processors.progress.pipe(Effect.map((progress) => say({ _tag: "Progress", progress })))
-  yield* report
-  // Each commit of several builds is several changes, and one message. A commit before this listens is
-  // caught by one more report a moment later.
-  yield* processors.changes.pipe(
+  const log = yield* EventLog
+  const readModels = yield* ReadModels
+  const runner = yield* makeFoldRunner({ log, readModels, projections })
+  const report = runner.progress.pipe(Effect.map((progress) => say({ _tag: "Progress", progress })))
+  const answer = ({ id, order }: Call) =>
+    carryOut(runner, order).pipe(
+      // Whoever is told that a build runs, or stands still, knows where.
+      Effect.tap(() => report),
+      Effect.matchCause({
+        onSuccess: (position) =>
+          say({ _tag: "Done", id, ...(position === undefined ? {} : { position: position as Position }) }),
+        onFailure: (cause) => say({ _tag: "NotDone", id, reason: Cause.pretty(cause) }),
+      }),
+    )
+  const calls = new Set<Fiber.RuntimeFiber<void>>()
+  port.on("message", (message: Call | "stop") => {
+    if (message === "stop") return
+    const fiber = Effect.runFork(answer(message))
+    calls.add(fiber)
+    fiber.addObserver(() => calls.delete(fiber))
+  })
+  yield* Effect.addFinalizer(() => Fiber.interruptAll(calls))
+  say({ _tag: "Ready" })
+  // Each commit of several builds is several changes, and one message; and one more a moment later, for what
+  // was committed before this listens.
+  yield* runner.changes.pipe(
     Stream.chunks,
     Stream.map(() => undefined),
-    Stream.merge(Stream.fromEffect(Effect.sleep("100 millis"))),
+    Stream.merge(
+      Stream.fromSchedule(Schedule.spaced("100 millis").pipe(Schedule.intersect(Schedule.recurs(1)))),
+    ),
     Stream.runForEach(() => report),
   )
-}).pipe(Effect.provide(layers))
+}).pipe(Effect.scoped, Effect.provide(layers))
 
 const fiber = Effect.runFork(run)
 let stopping = false

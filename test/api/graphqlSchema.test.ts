@@ -118,7 +118,16 @@ describe("the schema", () => {
         ...["browser: String", "os: String", "amount: Float", "currency: Currency", "paymentMethod: String"],
         "properties: JSON",
       ],
-      Projection: ["name: String!", "serving: ProjectionBuild!", "builds: [ProjectionBuild!]!"],
+      Projection: [
+        ...["name: String!", "serving: ProjectionBuild!", "building: ProjectionBuild"],
+        ...["builds: [ProjectionBuild!]!", "paused: Boolean!"],
+      ],
+      ProjectionComparison: [
+        ...["equal: Boolean!", "position: Position!"],
+        "differences(first: Int, after: String): DifferenceConnection!",
+      ],
+      Difference: ["merchantId: ID", "key: String!", "before: Float", "after: Float"],
+      ProjectionPayload: ["projection: Projection", "userErrors: [UserError!]!"],
       ProjectionBuild: [
         ...["id: ID!", "definition: String!", "state: BuildState!", "position: Position!", "head: Position!"],
         ...["lagMs: Float!", "eventsPerSecond: Float!", "progress: Float!", "etaSeconds: Float"],
@@ -128,8 +137,18 @@ describe("the schema", () => {
       Mutation: [
         "createMerchant(input: CreateMerchantInput!): MerchantPayload!",
         "updateMerchant(input: UpdateMerchantInput!): MerchantPayload!",
+        "cancelRebuild(name: String!): ProjectionPayload!",
+        "promoteProjection(name: String!, build: ID!, expectedServing: ID!, force: Boolean): ProjectionPayload!",
+        "rollbackProjection(name: String!, expectedServing: ID!, force: Boolean): ProjectionPayload!",
+        "resetProjection(name: String!): ProjectionPayload!",
+        "dropProjectionBuild(name: String!, build: ID!): ProjectionPayload!",
+        "pauseProjection(name: String!): ProjectionPayload!",
+        "resumeProjection(name: String!): ProjectionPayload!",
       ],
-      Subscription: ["liveMetrics(merchantId: ID!, after: Position): LiveMetrics!"],
+      Subscription: [
+        "liveMetrics(merchantId: ID!, after: Position): LiveMetrics!",
+        "projectionProgress(name: String!): ProjectionBuild!",
+      ],
       TimeRange: ["from: DateTime!", "to: DateTime!"],
       CreateMerchantInput: [
         ...["id: ID!", "name: String", "timezone: String", "currency: Currency", "grade: String"],

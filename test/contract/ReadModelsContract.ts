@@ -3,7 +3,7 @@ import fc from "fast-check"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { fromNumber } from "../../src/domain/Position.js"
 import { afterKey, key, under } from "../../src/readmodels/Key.js"
-import type { Put, ReadModelsService } from "../../src/readmodels/ReadModels.js"
+import type { Build, Put, ReadModelsService, Registered } from "../../src/readmodels/ReadModels.js"
 
 /** A store under test: what writes it, and what reads it (the same, or another connection). */
 export interface ReadModelsUnderTest {
@@ -290,6 +290,51 @@ export const readModelsContract = (name: string, open: () => Promise<ReadModelsU
         ["p-2", "SERVING"],
         ["q-1", "SERVING"],
       ])
+    })
+
+    it("registers what follows the stored revision, and nothing else", async () => {
+      const first: Registered = {
+        ...{ projection: "p", revision: 1, numbered: 1 },
+        builds: [{ id: "p-1", projection: "p", definition: "p@1", state: "SERVING", fingerprint: "f" }],
+      }
+      const act = { by: "someone", at: 7, what: "paused p" }
+      expect(await run(store.reader.registered)).toEqual([])
+      expect(await run(store.writer.register({ ...first, revision: 2 }))).toBe(false)
+      expect(await run(store.writer.register(first))).toBe(true)
+      expect(await run(store.reader.registered)).toEqual([first])
+      expect(await run(store.writer.register(first))).toBe(false)
+      const second = { ...first, revision: 2, paused: act, last: act }
+      expect(await run(store.writer.register(second))).toBe(true)
+      expect(await run(store.writer.register({ ...first, revision: 2 }))).toBe(false)
+      expect(await run(store.reader.registered)).toEqual([second])
+    })
+
+    it("lets one of many registrations at once succeed, whoever asks", async () => {
+      const at = (revision: number, by: string): Registered => ({
+        ...{ projection: "p", revision, builds: [], numbered: revision },
+        last: { by, at: 0, what: "" },
+      })
+      for (let revision = 1; revision <= 5; revision++) {
+        const answers = await Promise.all(
+          Array.from({ length: 6 }, (_, i) =>
+            run((i % 2 === 0 ? store.writer : store.reader).register(at(revision, `${i}`))),
+          ),
+        )
+        expect(answers.filter((won) => won)).toHaveLength(1)
+        const [stored] = await run(store.reader.registered)
+        expect(stored?.last?.by).toBe(String(answers.indexOf(true)))
+      }
+    })
+
+    it("does not list a build that is about to be removed, and keeps it until it is", async () => {
+      const build: Build = { id: "p-1", projection: "p", definition: "p@1", state: "STANDBY" }
+      await run(store.writer.saveBuild(build))
+      await run(store.writer.commit("p-1", [put("c", "k", 1)], at(1)))
+      await run(store.writer.saveBuild({ ...build, dropped: { by: "someone", at: 7, what: "dropped p-1" } }))
+      expect(await run(store.reader.builds)).toEqual([])
+      expect(await run(store.reader.load("p-1", [{ collection: "c", key: "k" }]))).toEqual([1])
+      await run(store.writer.dropBuild("p-1"))
+      expect(await run(store.reader.registered)).toMatchObject([{ builds: [], numbered: 1 }])
     })
 
     it("still has everything after it was closed and opened", async () => {

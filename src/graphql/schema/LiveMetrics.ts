@@ -1,7 +1,8 @@
 import type { LiveMetrics as LiveData } from "../../queries/live/LiveQueries.js"
 import { builder } from "../Builder.js"
-import { type Context, scopeOf } from "../Context.js"
-import { run, unauthenticated } from "../Errors.js"
+import { scopeOf } from "../Context.js"
+import { run } from "../Errors.js"
+import { whileAllowed } from "../whileAllowed.js"
 import { Event } from "./Event.js"
 import { Point } from "./Series.js"
 import { MetricValue } from "./Totals.js"
@@ -27,34 +28,6 @@ const LiveMetrics = builder.objectRef<LiveData>("LiveMetrics").implement({
     latest: t.expose("latest", { type: [Event], description: "The newest 20 events, newest first." }),
   }),
 })
-
-/**
- * Ends with an error once the key is not valid any more. Not an async generator: its `return` would wait
- * for the message that `next` waits for.
- */
-const whileAllowed = (
-  source: AsyncIterableIterator<LiveData>,
-  { services, authorization, principal }: Context,
-): AsyncIterableIterator<LiveData> => {
-  const end = async (): Promise<IteratorResult<LiveData>> => {
-    await source.return?.()
-    return { done: true, value: undefined }
-  }
-  const guarded: AsyncIterableIterator<LiveData> = {
-    next: async () => {
-      const result = await source.next()
-      if (result.done === true) return result
-      const now = await services.access.principal(authorization)
-      if (now?._tag === principal._tag && now.keyId === principal.keyId) return result
-      await end()
-      throw unauthenticated()
-    },
-    return: end,
-    throw: end,
-    [Symbol.asyncIterator]: () => guarded,
-  }
-  return guarded
-}
 
 builder.subscriptionType({
   description: "What is pushed: over WebSocket (`graphql-transport-ws`) or server-sent events.",

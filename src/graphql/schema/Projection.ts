@@ -1,6 +1,22 @@
+import type { Command } from "../../processors/Commands.js"
 import type { ProjectionBuild as BuildData, ProjectionInfo } from "../../queries/ProjectionQueries.js"
+import type { Act as ActData } from "../../readmodels/ReadModels.js"
 import { builder } from "../Builder.js"
+import type { Context } from "../Context.js"
+import { requireAdministrator, run } from "../Errors.js"
 import { BuildStateEnum } from "./Enums.js"
+import { UserError, type UserErrorData, userError } from "./UserError.js"
+
+const Act = builder.objectRef<ActData>("Act").implement({
+  description: "What somebody did to a projection, or what happened to it by itself.",
+  fields: (t) => ({
+    by: t.exposeString("by", {
+      description: "The id of the key that it was done with; `tidemark` for itself.",
+    }),
+    at: t.expose("at", { type: "DateTime", description: "When." }),
+    what: t.exposeString("what", { description: "Such as `promoted metrics-2`." }),
+  }),
+})
 
 export const ProjectionBuild = builder.objectRef<BuildData>("ProjectionBuild").implement({
   description: "One build of a projection: the read models that one version of its code has folded.",
@@ -22,6 +38,24 @@ export const ProjectionBuild = builder.objectRef<BuildData>("ProjectionBuild").i
       description:
         "When it will be level with the log, at this speed; 0 when it is, null when it stands still.",
     }),
+    isDeployed: t.exposeBoolean("isDeployed", {
+      description: "Whether the program has the code that folds it. Without it the build stays as it is.",
+    }),
+    isCodeChanged: t.exposeBoolean("isCodeChanged", {
+      description:
+        "Whether the code was changed under its version since the build was made: a rebuild may give other numbers.",
+    }),
+    made: t.expose("made", { type: Act, nullable: true, description: "Who had it built." }),
+    promoted: t.expose("promoted", { type: Act, nullable: true, description: "Who let it serve, last." }),
+    replaced: t.expose("replaced", {
+      type: Act,
+      nullable: true,
+      description: "Since when it stands by. It is dropped when it has done so for `TIDEMARK_STANDBY_FOR`.",
+    }),
+    failure: t.exposeString("failure", {
+      nullable: true,
+      description: "Why it has failed, or stands still.",
+    }),
   }),
 })
 
@@ -30,6 +64,58 @@ export const Projection = builder.objectRef<ProjectionInfo>("Projection").implem
   fields: (t) => ({
     name: t.exposeString("name", { description: "Its name, such as `metrics`." }),
     serving: t.expose("serving", { type: ProjectionBuild, description: "The build that answers queries." }),
+    building: t.expose("building", {
+      type: ProjectionBuild,
+      nullable: true,
+      description: "The build that catches up beside it.",
+    }),
     builds: t.expose("builds", { type: [ProjectionBuild], description: "Every build that is kept." }),
+    paused: t.boolean({
+      description: "Whether nothing is folded until it is resumed. It stays so over restarts.",
+      resolve: ({ paused }) => paused !== undefined,
+    }),
+    pausedBy: t.field({
+      type: Act,
+      nullable: true,
+      description: "Who paused it.",
+      resolve: ({ paused }) => paused,
+    }),
+    lastCommand: t.expose("lastCommand", {
+      type: Act,
+      nullable: true,
+      description: "The last command that changed something.",
+    }),
   }),
 })
+
+interface ProjectionPayloadData {
+  readonly projection: ProjectionInfo | undefined
+  readonly userErrors: ReadonlyArray<UserErrorData>
+}
+
+export const ProjectionPayload = builder.objectRef<ProjectionPayloadData>("ProjectionPayload").implement({
+  description: "The projection after the command, and why that was not carried out.",
+  fields: (t) => ({
+    projection: t.expose("projection", {
+      type: Projection,
+      nullable: true,
+      description: "The projection as it is now; null when there is none of this name.",
+    }),
+    userErrors: t.expose("userErrors", {
+      type: [UserError],
+      description:
+        "Why the command was not carried out. `CONFLICT` when somebody else was faster: the message names who, and what they did.",
+    }),
+  }),
+})
+
+/** Carries out a command for administrators. */
+export const command = async (context: Context, it: Command): Promise<ProjectionPayloadData> => {
+  requireAdministrator(context)
+  const { services, principal } = context
+  const commanded = await run(services.queries.projections.command(it, principal.keyId))
+  const { projection } = commanded
+  if (commanded._tag === "Done") return { projection, userErrors: [] }
+  const { code, message } = commanded.refusal
+  return { projection, userErrors: [userError(code, message)] }
+}

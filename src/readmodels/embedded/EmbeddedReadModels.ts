@@ -1,52 +1,75 @@
 import { Effect, Layer } from "effect"
-import { queryThrough, ReadModels, type ReadModelsService, ReadModelsUnavailable } from "../ReadModels.js"
+import {
+  queryThrough,
+  ReadModels,
+  type ReadModelsService,
+  ReadModelsUnavailable,
+  type Registry,
+} from "../ReadModels.js"
+import { buildsThrough, unregister } from "../Registry.js"
 import { Store } from "./Store.js"
-import { databaseFile } from "./Tables.js"
+import { databaseFile, registryFile } from "./Tables.js"
 
 export interface EmbeddedReadModelsOptions {
-  /** Where `read-models.db` lies. */
+  /** Where the registry and the builds' files lie. */
   readonly directory: string
 }
 
 const serviceOf = (store: Store, directory: string): ReadModelsService => {
-  const attempt = <A>(doing: string, run: () => A): Effect.Effect<A, ReadModelsUnavailable> =>
+  const attempt = <A>(doing: string, file: string, run: () => A): Effect.Effect<A, ReadModelsUnavailable> =>
     Effect.try({
       try: run,
       catch: (cause) =>
         new ReadModelsUnavailable({
-          reason: `${doing} in ${databaseFile(directory)} failed: ${cause instanceof Error ? cause.message : String(cause)}`,
+          reason: `${doing} in ${file} failed: ${cause instanceof Error ? cause.message : String(cause)}`,
           cause,
         }),
     })
+  const inBuild = <A>(doing: string, build: string, run: () => A) =>
+    attempt(`${doing} ${build}`, databaseFile(directory, build), run)
   const queryMany: ReadModelsService["queryMany"] = (build, questions) =>
-    attempt(`querying ${build}`, () => store.queryMany(build, questions))
+    inBuild("querying", build, () => store.of(build).queryMany(questions))
+  const registry: Registry = {
+    registered: attempt("listing builds", registryFile(directory), () => store.registered()),
+    register: (next) =>
+      attempt(`registering builds of ${next.projection}`, registryFile(directory), () =>
+        store.registry.register(next),
+      ),
+  }
   return {
-    builds: attempt("listing builds", () => store.builds()),
-    saveBuild: (build) => attempt(`saving build ${build.id}`, () => store.saveBuild(build)),
-    dropBuild: (build) => attempt(`dropping build ${build}`, () => store.dropBuild(build)),
-    checkpoints: (build) => attempt(`reading checkpoints of ${build}`, () => store.checkpoints(build)),
-    load: (build, refs) => attempt(`reading documents of ${build}`, () => store.loadMany(build, refs)),
-    loadNow: (build, ref) => store.loadNow(build, ref),
+    ...registry,
+    ...buildsThrough(registry),
+    dropBuild: (build) =>
+      unregister(registry, build).pipe(
+        Effect.zipRight(inBuild("dropping", build, () => store.remove(build))),
+      ),
+    checkpoints: (build) => inBuild("reading checkpoints of", build, () => store.of(build).checkpoints()),
+    load: (build, refs) => inBuild("reading documents of", build, () => store.of(build).loadMany(refs)),
+    loadNow: (build, ref) => store.of(build).loadNow(ref),
     commit: (build, puts, checkpoints) =>
-      attempt(`writing documents of ${build}`, () => store.commit(build, puts, checkpoints)),
+      inBuild("writing documents of", build, () => store.of(build).commit(puts, checkpoints)),
     queryMany,
     query: queryThrough(queryMany),
   }
 }
 
-const scoped = (options: EmbeddedReadModelsOptions, mode: "writer" | "reader" | "snapshot") =>
+const scoped = (
+  options: EmbeddedReadModelsOptions,
+  mode: "writer" | "reader" | "snapshot",
+  builds?: ReadonlyArray<string>,
+) =>
   Layer.scoped(
     ReadModels,
     Effect.acquireRelease(
       Effect.try({
         try: () => {
           const store = new Store(options.directory, mode === "writer" ? "writer" : "reader")
-          if (mode === "snapshot") store.hold()
+          if (mode === "snapshot") store.hold(builds)
           return store
         },
         catch: (cause) =>
           new ReadModelsUnavailable({
-            reason: `${databaseFile(options.directory)} could not be opened: ${String(cause)}. Another program may be writing it: end that one first. When it is broken, remove the directory: everything in it is made again from the event log`,
+            reason: `${options.directory} could not be opened: ${String(cause)}. Another program may be writing it: end that one first. When it is broken, remove the directory: everything in it is made again from the event log`,
             cause,
           }),
       }),
@@ -54,7 +77,7 @@ const scoped = (options: EmbeddedReadModelsOptions, mode: "writer" | "reader" | 
     ).pipe(Effect.map((store) => serviceOf(store, options.directory))),
   )
 
-/** For the one thread that writes. */
+/** For those who fold. Each build is written by one thread at a time. */
 export const layer = (options: EmbeddedReadModelsOptions): Layer.Layer<ReadModels, ReadModelsUnavailable> =>
   scoped(options, "writer")
 
@@ -63,7 +86,8 @@ export const readerLayer = (
   options: EmbeddedReadModelsOptions,
 ): Layer.Layer<ReadModels, ReadModelsUnavailable> => scoped(options, "reader")
 
-/** For a reader that compares: it stays at what was committed when the layer was built. */
+/** For a reader that compares builds, all or those named: it stays at what was committed when the layer was built. */
 export const snapshotLayer = (
   options: EmbeddedReadModelsOptions,
-): Layer.Layer<ReadModels, ReadModelsUnavailable> => scoped(options, "snapshot")
+  builds?: ReadonlyArray<string>,
+): Layer.Layer<ReadModels, ReadModelsUnavailable> => scoped(options, "snapshot", builds)

@@ -1,15 +1,22 @@
 import { Duration, Effect, Layer, type Scope } from "effect"
 import { decodeCheckpoints } from "../embedded/Checkpoints.js"
 import * as Embedded from "../embedded/EmbeddedReadModels.js"
-import { queryThrough, ReadModels, type ReadModelsService, ReadModelsUnavailable } from "../ReadModels.js"
+import {
+  queryThrough,
+  ReadModels,
+  type ReadModelsService,
+  ReadModelsUnavailable,
+  type Registry,
+} from "../ReadModels.js"
+import { buildsThrough, unregister } from "../Registry.js"
 import { BuildWriter, type Step, TakenOver } from "./BuildWriter.js"
 import { Connection, type MongoOptions } from "./Connection.js"
 import { sweep } from "./Graves.js"
 import { Heads, noCheckpoints } from "./Heads.js"
 import { DocumentTooLarge } from "./Journal.js"
 import { Reader } from "./Reader.js"
-import { Registry } from "./Registry.js"
-import { copyServing } from "./Snapshot.js"
+import { Registry as MongoRegistry } from "./Registry.js"
+import { copyBuilds } from "./Snapshot.js"
 import { dropBuild, dropLeftovers, prepare } from "./Spaces.js"
 
 export interface MongoWriterOptions extends MongoOptions {
@@ -47,18 +54,27 @@ const connect = (options: MongoOptions): Effect.Effect<Connection, ReadModelsUna
     (connection) => Effect.promise(() => connection.close()),
   )
 
+const registryOf = (connection: Connection): Registry => {
+  const attempt = attemptAt(connection.place)
+  const registry = new MongoRegistry(connection)
+  return {
+    registered: attempt("listing builds", () => registry.registered()),
+    register: (next) => attempt(`registering builds of ${next.projection}`, () => registry.register(next)),
+  }
+}
+
 /** Reads; a connection is made, and made again, when something is asked. */
 const reading = (connection: Connection): ReadModelsService => {
   const attempt = attemptAt(connection.place)
   const heads = new Heads(connection)
-  const registry = new Registry(connection)
+  const registry = registryOf(connection)
   const reader = new Reader(connection, heads)
   const queryMany: ReadModelsService["queryMany"] = (build, questions) =>
     attempt(`querying ${build}`, () => reader.queryMany(build, questions))
   const readOnly = (doing: string) => attempt(doing, () => Promise.reject(new Error("not open for writing")))
   return {
-    builds: attempt("listing builds", () => registry.list()),
-    saveBuild: (build) => readOnly(`saving build ${build.id}`),
+    ...registry,
+    ...buildsThrough(registry),
     dropBuild: (build) => readOnly(`dropping build ${build}`),
     checkpoints: (build) =>
       attempt(`reading checkpoints of ${build}`, async () => {
@@ -75,7 +91,6 @@ const reading = (connection: Connection): ReadModelsService => {
 const writing = (connection: Connection, options: MongoWriterOptions): ReadModelsService => {
   const attempt = attemptAt(connection.place)
   const heads = new Heads(connection)
-  const registry = new Registry(connection)
   const writers = new Map<string, { readonly writer: BuildWriter; readonly lock: Effect.Semaphore }>()
   const withWriter = <A>(doing: string, build: string, run: (writer: BuildWriter) => Promise<A>) =>
     Effect.suspend(() => {
@@ -92,13 +107,15 @@ const writing = (connection: Connection, options: MongoWriterOptions): ReadModel
     })
   return {
     ...reading(connection),
-    saveBuild: (build) => attempt(`saving build ${build.id}`, () => registry.save(build)),
     dropBuild: (build) =>
-      attempt(`dropping build ${build}`, async () => {
-        await registry.remove(build)
-        await dropBuild(connection, heads, build)
-        writers.delete(build)
-      }),
+      unregister(registryOf(connection), build).pipe(
+        Effect.zipRight(
+          attempt(`dropping build ${build}`, async () => {
+            await dropBuild(connection, heads, build)
+            writers.delete(build)
+          }),
+        ),
+      ),
     checkpoints: (build) => withWriter(`taking over ${build}`, build, (writer) => writer.checkpoints()),
     commit: (build, puts, checkpoints) =>
       withWriter(`writing documents of ${build}`, build, (writer) => writer.commit(puts, checkpoints)),
@@ -134,15 +151,16 @@ export const layer = (options: MongoWriterOptions): Layer.Layer<ReadModels, Read
 export const readerLayer = (options: MongoOptions): Layer.Layer<ReadModels, ReadModelsUnavailable> =>
   Layer.scoped(ReadModels, Effect.map(connect(options), reading))
 
-/** For a reader that compares: a copy of the serving builds, made in the directory when the layer is built. */
+/** For a reader that compares: a copy of the serving builds, or of those named, made in the directory when the layer is built. */
 export const snapshotLayer = (
   options: MongoOptions & { readonly directory: string },
+  builds?: ReadonlyArray<string>,
 ): Layer.Layer<ReadModels, ReadModelsUnavailable> =>
   Layer.unwrapScoped(
     Effect.gen(function* () {
       const connection = yield* connect(options)
       yield* attemptAt(connection.place)("copying the read models", () =>
-        copyServing(connection, options.directory),
+        copyBuilds(connection, options.directory, builds),
       )
       return Embedded.snapshotLayer({ directory: options.directory })
     }),

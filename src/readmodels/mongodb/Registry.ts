@@ -1,81 +1,68 @@
-import type { Build } from "../ReadModels.js"
+import type { Registered } from "../ReadModels.js"
 import { type Connection, isDuplicate } from "./Connection.js"
 
-/** The builds of one projection: one document, so that one write changes who serves. */
-interface Registered {
-  /** The projection's name. */
+/**
+ * What is registered of a projection at one revision. Each revision is a document of its own: that only one can
+ * be inserted is what makes a write a compare-and-set, also where updates are not atomic.
+ */
+interface Entry {
+  /** Projection and revision. */
   readonly _id: string
-  /** Changes with each write, which names the one that it has read. */
+  readonly projection: string
   readonly revision: number
-  readonly builds: ReadonlyArray<Omit<Build, "projection">>
+  /** JSON of the rest. */
+  readonly record: string
 }
 
 export const REGISTRY = "projections"
-const ATTEMPTS = 20
+
+/** Revisions that stay: as many as others may write between a look at the newest and a write. */
+const KEPT = 100
+
+const idOf = (projection: string, revision: number): string => `${projection}@${revision}`
 
 export class Registry {
   constructor(private readonly connection: Connection) {}
 
   private get registry() {
-    return this.connection.collection<Registered>(REGISTRY)
+    return this.connection.collection<Entry>(REGISTRY)
   }
 
-  async list(): Promise<ReadonlyArray<Build>> {
+  private async newest(): Promise<ReadonlyMap<string, Entry>> {
     const all = await this.connection.within("listing builds", this.registry.find({}).toArray())
-    return all
-      .flatMap(({ _id, builds }) => builds.map((build) => ({ ...build, projection: _id })))
-      .map(({ id, projection, definition, state }) => ({ id, projection, definition, state }))
-      .sort((a, b) => (a.id < b.id ? -1 : 1))
-  }
-
-  save({ projection, ...build }: Build): Promise<void> {
-    return this.change(projection, (builds) => [
-      ...builds
-        .filter(({ id }) => id !== build.id)
-        .map((other) =>
-          build.state === "SERVING" && other.state === "SERVING"
-            ? { ...other, state: "STANDBY" as const }
-            : other,
-        ),
-      build,
-    ])
-  }
-
-  async remove(build: string): Promise<void> {
-    for (const { id, projection } of await this.list()) {
-      if (id === build) await this.change(projection, (builds) => builds.filter((one) => one.id !== build))
+    const newest = new Map<string, Entry>()
+    for (const entry of all) {
+      const known = newest.get(entry.projection)
+      if (known === undefined || known.revision < entry.revision) newest.set(entry.projection, entry)
     }
+    return newest
   }
 
-  private async change(
-    projection: string,
-    edit: (builds: Registered["builds"]) => Registered["builds"],
-  ): Promise<void> {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const found = await this.connection.within(
-        `reading the builds of ${projection}`,
-        this.registry.findOne({ _id: projection }),
-      )
-      const builds = edit(found?.builds ?? [])
-      if (found === null) {
-        try {
-          const made = { _id: projection, revision: 1, builds }
-          await this.connection.within(`saving the builds of ${projection}`, this.registry.insertOne(made))
-          return
-        } catch (error) {
-          if (!isDuplicate(error)) throw error
-          continue
-        }
-      }
-      const result = await this.connection.within(
-        `saving the builds of ${projection}`,
-        this.registry.updateOne(
-          { _id: projection, revision: found.revision },
-          { $set: { builds, revision: found.revision + 1 } },
-        ),
-      )
-      if (result.matchedCount === 1) return
+  /** In order of the projections' names. */
+  async registered(): Promise<ReadonlyArray<Registered>> {
+    const names = [...(await this.newest()).entries()].sort(([a], [b]) => (a < b ? -1 : 1))
+    return names.map(([, { record }]) => JSON.parse(record) as Registered)
+  }
+
+  /** False, and nothing is written, when what is stored does not have the revision before this one's. */
+  async register(next: Registered): Promise<boolean> {
+    const { projection, revision } = next
+    const stored = (await this.newest()).get(projection)?.revision ?? 0
+    if (stored !== revision - 1) return false
+    const entry = { _id: idOf(projection, revision), projection, revision, record: JSON.stringify(next) }
+    try {
+      await this.connection.within(`saving the builds of ${projection}`, this.registry.insertOne(entry))
+    } catch (error) {
+      if (isDuplicate(error)) return false
+      throw error
     }
-    throw new Error(`the builds of ${projection} are changed by others all the time: try again`)
+    const old = revision - KEPT
+    if (old > 0) {
+      await this.connection.within(
+        `forgetting former builds of ${projection}`,
+        this.registry.deleteOne({ _id: idOf(projection, old) }),
+      )
+    }
+    return true
   }
 }

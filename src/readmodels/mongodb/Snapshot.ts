@@ -60,10 +60,12 @@ const copyBuild = async (connection: Connection, heads: Heads, build: Build, int
   for (;;) {
     const head = await heads.read(build.id)
     if (head === null) return
-    const latest = await copyBeyond(connection, head, after, (puts) => into.commit(build.id, puts, new Map()))
+    const latest = await copyBeyond(connection, head, after, (puts) =>
+      into.of(build.id).commit(puts, new Map()),
+    )
     const now = await heads.read(build.id)
     if (now !== null && now.v.n === head.v.n && latest <= head.v.n) {
-      into.commit(build.id, [], decodeCheckpoints(head.v.checkpoints))
+      into.of(build.id).commit([], decodeCheckpoints(head.v.checkpoints))
       return
     }
     if (now?.space !== head.space) throw new Error(`${build.id} was dropped while it was copied: try again`)
@@ -76,15 +78,21 @@ const copyBuild = async (connection: Connection, heads: Heads, build: Build, int
   }
 }
 
-/** Copies the serving builds into a directory, each as of one moment. */
-export const copyServing = async (connection: Connection, directory: string): Promise<void> => {
+/** Copies the serving builds, or those named, into a directory, each as of one moment. */
+export const copyBuilds = async (
+  connection: Connection,
+  directory: string,
+  named?: ReadonlyArray<string>,
+): Promise<void> => {
   const heads = new Heads(connection)
   const store = new Store(directory, "writer")
   try {
-    for (const build of await new Registry(connection).list()) {
-      if (build.state !== "SERVING") continue
-      store.saveBuild(build)
-      await copyBuild(connection, heads, build, store)
+    for (const registered of await new Registry(connection).registered()) {
+      store.registry.register({ ...registered, revision: 1 })
+      for (const build of registered.builds) {
+        const isWanted = named === undefined ? build.state === "SERVING" : named.includes(build.id)
+        if (isWanted) await copyBuild(connection, heads, build, store)
+      }
     }
   } finally {
     store.close()

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from "vitest"
 import type { RecordedEvent } from "../../../src/domain/Event.js"
 import { compare, fromNumber, type Position, start } from "../../../src/domain/Position.js"
 import { type EventLogService, type LogBatch, LogUnavailable } from "../../../src/eventlog/EventLog.js"
+import type { ControllerTuning } from "../../../src/processors/Controller.js"
 import { runEngine } from "../../../src/processors/Engine.js"
 import type { ProcessorsService } from "../../../src/processors/Processors.js"
 import type { Projection } from "../../../src/processors/Projection.js"
@@ -80,9 +81,12 @@ const started = async (
   log: EventLogService,
   readModels: ReadModelsService,
   which: ReadonlyArray<Projection> = projections,
+  tuning: ControllerTuning = {},
 ): Promise<{ readonly processors: ProcessorsService; readonly stop: () => Promise<void> }> => {
   const scope = Effect.runSync(Scope.make())
-  const processors = await run(Scope.extend(runEngine({ log, readModels, projections: which }), scope))
+  const processors = await run(
+    Scope.extend(runEngine({ log, readModels, projections: which, tuning }), scope),
+  )
   return { processors, stop: () => run(Scope.close(scope, Exit.void)) }
 }
 
@@ -194,45 +198,6 @@ describe("the engine", () => {
     expect(await run(readModels.load("fragile-1", [{ collection: "counts", key: "m" }]))).toEqual([
       { count: 12 },
     ])
-  })
-
-  it("folds a changed definition into a new build, which serves and replaces the old one when it is level", async () => {
-    const events = recorded(
-      Array.from({ length: 30 }, (_, i) => ({
-        type: "pageview",
-        at: now,
-        recordedAt: now + i,
-        data: { merchantId: "m" },
-      })),
-    )
-    const counting = (version: number): Projection => ({
-      name: "counting",
-      version,
-      collections: ["counts"],
-      apply: (_, docs) => {
-        const doc = docs.edit("counts", "m", () => ({ count: 0 }))
-        doc.count += version
-      },
-    })
-    const readModels = makeMemoryReadModels({ synchronous: true })
-    const { random } = seededRandom("engine versions")
-    for (const version of [1, 1, 2]) {
-      const { processors, stop } = await started(brokenLog(events, random), readModels, [counting(version)])
-      await reached(processors, fromNumber(30))
-      await until(
-        "a single build that serves",
-        10_000,
-        async () => (await run(readModels.builds)).length === 1,
-      )
-      await stop()
-    }
-    expect(await run(readModels.builds)).toEqual([
-      { id: "counting-2", projection: "counting", definition: "counting@2", state: "SERVING" },
-    ])
-    expect(await run(readModels.load("counting-2", [{ collection: "counts", key: "m" }]))).toEqual([
-      { count: 60 },
-    ])
-    expect((await run(readModels.checkpoints("counting-1"))).size).toBe(0)
   })
 
   it("stops when the log ends before the read models do", async () => {

@@ -8,6 +8,7 @@ import { clientStream, merchantStream, partitionOf } from "../../../src/domain/P
 import { fromNumber, type Position } from "../../../src/domain/Position.js"
 import { EventLog, type EventLogService, NO_STREAM } from "../../../src/eventlog/EventLog.js"
 import { EmbeddedEventLog } from "../../../src/eventlog/embedded/EmbeddedLog.js"
+import type { ControllerTuning } from "../../../src/processors/Controller.js"
 import { Processors, type ProcessorsService } from "../../../src/processors/Processors.js"
 import * as ProcessorsInProcess from "../../../src/processors/ProcessorsInProcess.js"
 import type { Projection } from "../../../src/processors/Projection.js"
@@ -89,11 +90,11 @@ export class Bench {
     return run(this.log.head)
   }
 
-  async start(projections: ReadonlyArray<Projection>): Promise<void> {
+  async start(projections: ReadonlyArray<Projection>, tuning: ControllerTuning = {}): Promise<void> {
     const scope = Effect.runSync(Scope.make())
     this.engineScope = scope
     const store = Embedded.layer({ directory: this.directory })
-    const layer = ProcessorsInProcess.layer(projections).pipe(
+    const layer = ProcessorsInProcess.layer(projections, tuning).pipe(
       Layer.provideMerge(store),
       Layer.provide(Layer.succeed(EventLog, this.log)),
     )

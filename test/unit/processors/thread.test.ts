@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { Effect, Exit, Layer, Scope, Stream } from "effect"
 import { afterEach, describe, expect, it } from "vitest"
 import { partitionOf } from "../../../src/domain/Partition.js"
+import { EventLog } from "../../../src/eventlog/EventLog.js"
 import { openEmbeddedLog } from "../../../src/eventlog/embedded/EmbeddedLog.js"
 import { Processors } from "../../../src/processors/Processors.js"
 import { decodeMerchant, merchantScan } from "../../../src/projections/merchants.js"
@@ -50,10 +51,12 @@ describe("processors in a thread", () => {
       const context = await run(
         Layer.buildWithScope(
           ProcessorsInThread.layer({
-            log: { _tag: "Embedded", directory, feed: log.connect() },
+            forThread: () => ({ _tag: "Embedded", directory, feed: log.connect() }),
             readModels: { directory, url: undefined },
             onDied: (error) => deaths.push(error.message),
-          }),
+          }).pipe(
+            Layer.provide(Layer.merge(Layer.succeed(EventLog, log), Layer.succeed(ReadModels, readModels))),
+          ),
           running,
         ),
       )
@@ -85,14 +88,17 @@ describe("processors in a thread", () => {
     const { MessageChannel } = await import("node:worker_threads")
     const { port1, port2 } = new MessageChannel()
     const scope = Effect.runSync(Scope.make())
+    const log = await run(Scope.extend(openEmbeddedLog({ directory: join(directory, "log") }), scope))
     const exit = await run(
       Effect.either(
         Layer.buildWithScope(
           ProcessorsInThread.layer({
-            log: { _tag: "Embedded", directory: join(directory, "nowhere"), feed: port2 },
+            forThread: () => ({ _tag: "Embedded", directory: join(directory, "nowhere"), feed: port2 }),
             readModels: { directory, url: undefined },
             onDied: () => {},
-          }),
+          }).pipe(
+            Layer.provide(Layer.merge(Layer.succeed(EventLog, log), Embedded.readerLayer({ directory }))),
+          ),
           scope,
         ),
       ),

@@ -1,4 +1,3 @@
-import { join } from "node:path"
 import { DatabaseSync } from "@photostructure/sqlite"
 import { Effect } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
@@ -6,6 +5,7 @@ import { runVerify } from "../../../src/cli/verify/runVerify.js"
 import { logChecks } from "../../../src/processors/LogChecks.js"
 import { WorkingSet } from "../../../src/processors/WorkingSet.js"
 import { projections } from "../../../src/projections/index.js"
+import { databaseFile } from "../../../src/readmodels/embedded/Tables.js"
 import { seededRandom } from "../../support/Seed.js"
 import { Bench, recorded, run } from "./support.js"
 
@@ -62,14 +62,17 @@ describe("verify", () => {
 
   it("finds a changed, a missing and an additional document", async () => {
     await bench.stop()
-    const database = new DatabaseSync(join(bench.directory, "read-models.db"))
-    const change = (sql: string) => expect(database.prepare(sql).run().changes).toBe(1)
+    const change = (build: string, sql: string) => {
+      const database = new DatabaseSync(databaseFile(bench.directory, build))
+      expect(database.prepare(sql).run().changes).toBe(1)
+      database.close()
+    }
     change(
-      `UPDATE "merchants-1/merchants" SET doc = replace(doc, '"events":', '"events":1') WHERE key = 'm-3'`,
+      "merchants-1",
+      `UPDATE merchants SET doc = replace(doc, '"events":', '"events":1') WHERE key = 'm-3'`,
     )
-    change(`DELETE FROM "clients-1/clients" WHERE key = 'm-1' || char(1) || 'c-1'`)
-    change(`INSERT INTO "metrics-1/days" (key, doc) VALUES ('m-9', '{}')`)
-    database.close()
+    change("clients-1", `DELETE FROM clients WHERE key = 'm-1' || char(1) || 'c-1'`)
+    change("metrics-1", `INSERT INTO days (key, doc) VALUES ('m-9', '{}')`)
     const report = await verified()
     expect(report.equal).toBe(false)
     expect(report.differenceCount).toBe(3)

@@ -15,7 +15,9 @@ import { EmbeddedEventLog } from "../../../src/eventlog/embedded/EmbeddedLog.js"
 import { type GraphqlServer, makeGraphqlServer } from "../../../src/graphql/Server.js"
 import * as EmbeddedKeyStore from "../../../src/keystore/embedded/EmbeddedKeyStore.js"
 import type { KeyStore } from "../../../src/keystore/KeyStore.js"
+import type { ControllerTuning } from "../../../src/processors/Controller.js"
 import * as ProcessorsInProcess from "../../../src/processors/ProcessorsInProcess.js"
+import type { Projection } from "../../../src/processors/Projection.js"
 import { projections } from "../../../src/projections/index.js"
 import { apiKeyRef, decodeApiKey } from "../../../src/projections/merchants.js"
 import * as QueriesLayer from "../../../src/queries/Queries.js"
@@ -76,7 +78,7 @@ export class World {
   private constructor(
     private readonly scope: Scope.CloseableScope,
     private readonly context: Context.Context<All>,
-    private readonly directory: string,
+    readonly directory: string,
     readonly access: AccessService,
     readonly quarantined: Array<QuarantineEntry>,
     readonly graphql: GraphqlServer,
@@ -88,9 +90,13 @@ export class World {
       readonly idleAfterMs?: number
       /** What the queries read from, made of the real store. */
       readonly readModels?: (real: ReadModelsService) => ReadModelsService
+      readonly projections?: ReadonlyArray<Projection>
+      readonly tuning?: ControllerTuning
+      /** Of a world that was closed with `keep`. */
+      readonly directory?: string
     } = {},
   ): Promise<World> {
-    const directory = mkdtempSync(join(tmpdir(), "tidemark-queries-"))
+    const directory = options.directory ?? mkdtempSync(join(tmpdir(), "tidemark-queries-"))
     const scope = await Effect.runPromise(Scope.make())
     const stores = Layer.mergeAll(
       EmbeddedEventLog.layer({ directory: join(directory, "log") }),
@@ -103,7 +109,9 @@ export class World {
     )
     const layer = Layer.merge(
       ActorsSingleProcess.layer({ directory: join(directory, "index") }),
-      queries.pipe(Layer.provide(ProcessorsInProcess.layer(projections))),
+      queries.pipe(
+        Layer.provide(ProcessorsInProcess.layer(options.projections ?? projections, options.tuning)),
+      ),
     ).pipe(Layer.provideMerge(stores), Layer.provide(Logger.minimumLogLevel(LogLevel.None)))
     const context = (await Effect.runPromise(Layer.buildWithScope(layer, scope))) as Context.Context<All>
     const readModels = Context.get(context, ReadModels)
@@ -111,7 +119,7 @@ export class World {
       adminKey: ADMIN_KEY,
       findKey: async (hash) => {
         const builds = await Effect.runPromise(readModels.builds)
-        const build = builds.find((one) => one.projection === "merchants")
+        const build = builds.find((one) => one.projection === "merchants" && one.state === "SERVING")
         if (build === undefined) return undefined
         const [doc] = await Effect.runPromise(readModels.load(build.id, [apiKeyRef(hash)]))
         const key = decodeApiKey(doc)
@@ -191,11 +199,12 @@ export class World {
     return (body.errors ?? []).map((one: { extensions?: { code?: string } }) => one.extensions?.code).join()
   }
 
-  async close(): Promise<void> {
+  /** With `keep` its directory is kept, for another world. */
+  async close(keep = false): Promise<void> {
     await this.graphql.close()
     this.server.closeAllConnections()
     await new Promise((resolve) => this.server.close(resolve))
     await Effect.runPromise(Scope.close(this.scope, Exit.void))
-    rmSync(this.directory, { recursive: true, force: true })
+    if (!keep) rmSync(this.directory, { recursive: true, force: true })
   }
 }

@@ -1,0 +1,323 @@
+import { Effect, Either, Schedule, type Scope, Stream } from "effect"
+import { compare, min, type Position, start } from "../domain/Position.js"
+import type { EventLogService } from "../eventlog/EventLog.js"
+import type { Build, ReadModelsService, ReadModelsUnavailable, Registered } from "../readmodels/ReadModels.js"
+import { change } from "../readmodels/Registry.js"
+import { plan } from "./Builds.js"
+import { type Command, CommandRefused, decide, dropped, promoted, servingOf } from "./Commands.js"
+import type { Definition, ProcessorsService, Progress } from "./Processors.js"
+import type { Runner } from "./Runner.js"
+
+export interface ControllerOptions {
+  readonly log: EventLogService
+  readonly readModels: ReadModelsService
+  readonly runner: Runner
+  readonly definitions: ReadonlyArray<Definition>
+  readonly tuning?: ControllerTuning
+}
+
+export interface ControllerTuning {
+  /** How long a build that was replaced is kept up to date before it is dropped; 24 hours. */
+  readonly standbyForMs?: number
+  /** How long a dropped build that has served is left to the questions that still read it; 30 s. */
+  readonly graceMs?: number
+  /** How often it looks for what others have changed; 1 s. */
+  readonly lookEveryMs?: number
+}
+
+const STANDBY_FOR_MS = 86_400_000
+const GRACE_MS = 30_000
+const LOOK_EVERY_MS = 1_000
+/** Under load a build is never at the head; so far behind it is level. */
+export const READY_MS = 1_000
+/** How long a promotion waits until the build is level with the serving one. */
+const LEVEL_MS = 10_000
+
+/**
+ * Decides which builds are folded, and by whom queries are answered: what is registered, and what this program
+ * has the code of. All that lasts is in the registry, so that any process can go on after another.
+ */
+export const makeController = (
+  options: ControllerOptions,
+): Effect.Effect<ProcessorsService, ReadModelsUnavailable, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { log, readModels, runner, definitions, tuning = {} } = options
+    const { standbyForMs = STANDBY_FOR_MS, graceMs = GRACE_MS, lookEveryMs = LOOK_EVERY_MS } = tuning
+    const lock = yield* Effect.makeSemaphore(1)
+    const running = new Map<string, "live" | "aside">()
+    const newest = new Map<string, Progress>()
+    const names = [...new Set(definitions.map(({ projection }) => projection))]
+    const deployed = (projection: string) => definitions.filter((one) => one.projection === projection)
+    const isDeployed = ({ definition }: Build) => definitions.some((one) => one.definition === definition)
+
+    const runs = (now: Registered, build: Build): boolean =>
+      now.paused === undefined && build.dropped === undefined && build.state !== "FAILED" && isDeployed(build)
+
+    const ofProjection = (projection: string) =>
+      Effect.map(readModels.registered, (all) => all.find((one) => one.projection === projection))
+
+    /** Where a build is, whether it runs or not. */
+    const whereIs = (
+      build: string,
+    ): Effect.Effect<Pick<Progress, "position" | "recordedAt">, ReadModelsUnavailable> =>
+      Effect.suspend(() => {
+        const known = running.has(build) ? newest.get(build) : undefined
+        if (known !== undefined) return Effect.succeed(known)
+        return Effect.map(readModels.checkpoints(build), (checkpoints) => {
+          const all = [...checkpoints.values()]
+          const recorded = all.flatMap(({ recordedAt }) => recordedAt ?? [])
+          return {
+            position: all.length === 0 ? start : all.map(({ position }) => position).reduce(min),
+            recordedAt: recorded.length === 0 ? null : Math.max(...recorded),
+          }
+        })
+      })
+
+    /** Why it can't take over; undefined when it can. */
+    const behind = (build: Build): Effect.Effect<string | undefined, ReadModelsUnavailable> =>
+      Effect.gen(function* () {
+        const { position, recordedAt } = yield* whereIs(build.id)
+        const head = yield* log.head.pipe(Effect.catchAll(() => Effect.succeed(undefined)))
+        if (head === undefined) return "the event log can't be reached"
+        if (compare(position, head) >= 0) return undefined
+        if (!isDeployed(build))
+          return `it is frozen at ${position}, as this program has no code of ${build.definition}`
+        const stopped = newest.get(build.id)?.stopped
+        if (stopped !== undefined) return `it has stopped at ${position}: ${stopped.reason}`
+        if (!running.has(build.id)) return `it stands still at ${position}`
+        const ms = Date.now() - (recordedAt ?? 0)
+        return ms <= READY_MS ? undefined : `it is at ${position} of ${head}`
+      })
+
+    const startBuilds = (builds: ReadonlyArray<Build>, where: "live" | "aside") =>
+      Effect.gen(function* () {
+        yield* runner.start(builds, where)
+        for (const { id } of builds) running.set(id, where)
+        for (const progress of yield* runner.progress) newest.set(progress.build, progress)
+      })
+
+    const stopBuild = (build: string) =>
+      Effect.gen(function* () {
+        yield* runner.stop(build)
+        running.delete(build)
+      })
+
+    /** Makes what runs what is registered. One at a time, under the lock. */
+    const reconcile = Effect.gen(function* () {
+      const all = yield* readModels.registered
+      const wanted = all.flatMap((now) => now.builds.filter((build) => runs(now, build)))
+      const ids = new Set(wanted.map(({ id }) => id))
+      for (const build of [...running.keys()]) if (!ids.has(build)) yield* stopBuild(build)
+      // One that has come to serve goes to those that serve.
+      for (const { id, state } of wanted) {
+        if (state !== "BUILDING" && running.get(id) === "aside") yield* stopBuild(id)
+      }
+      const missing = wanted.filter(({ id }) => !running.has(id))
+      yield* startBuilds(
+        missing.filter(({ state }) => state !== "BUILDING"),
+        "live",
+      )
+      for (const build of missing) if (build.state === "BUILDING") yield* startBuilds([build], "aside")
+      for (const { dropped: gone, promoted: served, replaced, id } of all.flatMap(({ builds }) => builds)) {
+        const grace = served === undefined && replaced === undefined ? 0 : graceMs
+        if (gone !== undefined && Date.now() >= gone.at + grace) yield* runner.drop(id)
+      }
+    })
+
+    const warned = (what: string) =>
+      Effect.catchAll((error: ReadModelsUnavailable | CommandRefused) =>
+        Effect.logWarning(`${what}; trying again`, error),
+      )
+
+    /** What happens by itself. */
+    const housekeeping = Effect.gen(function* () {
+      const at = Date.now()
+      for (const now of yield* readModels.registered) {
+        for (const build of now.builds) {
+          if (build.dropped !== undefined) continue
+          if (build.state === "STANDBY" && at - (build.replaced?.at ?? at) >= standbyForMs) {
+            yield* settle(now.projection, build, (one, kept) =>
+              kept.state === "STANDBY"
+                ? dropped(one, kept.id, {
+                    by: "tidemark",
+                    at,
+                    what: `dropped ${kept.id}, which stood by long enough`,
+                  })
+                : one,
+            )
+          }
+          if (build.state !== "BUILDING") continue
+          const stopped = newest.get(build.id)?.stopped
+          if (stopped !== undefined && running.has(build.id)) {
+            yield* settle(now.projection, build, (one, kept) => ({
+              ...one,
+              builds: one.builds.map((other) =>
+                other.id === kept.id ? { ...kept, state: "FAILED" as const, failure: stopped.reason } : other,
+              ),
+            }))
+          } else if (build.promoteWhenLevel === true && (yield* behind(build)) === undefined) {
+            const act = {
+              by: build.made?.by ?? "tidemark",
+              at,
+              what: `promoted ${build.id}, as it was level`,
+            }
+            yield* settle(now.projection, build, (one, kept) =>
+              kept.state === "BUILDING" ? promoted(one, kept, act) : one,
+            )
+          }
+        }
+      }
+    })
+
+    /** Changes a build that is still there. */
+    const settle = (
+      projection: string,
+      build: Build,
+      next: (now: Registered, build: Build) => Registered,
+    ): Effect.Effect<void, ReadModelsUnavailable> =>
+      change(readModels, projection, (now) => {
+        const kept = now.builds.find(({ id, dropped: gone }) => id === build.id && gone === undefined)
+        return Effect.succeed([kept === undefined ? now : next(now, kept), undefined] as const)
+      })
+
+    const look = lock
+      .withPermits(1)(Effect.zipRight(housekeeping, reconcile))
+      .pipe(warned("what is registered could not be brought about"))
+
+    /** A build that is ready stays behind for a commit or two: the one that serves commits at other moments. */
+    const untilLevel = (
+      build: string,
+      serving: string,
+    ): Effect.Effect<void, CommandRefused | ReadModelsUnavailable> =>
+      Effect.gen(function* () {
+        for (;;) {
+          const [one, other] = [yield* whereIs(build), yield* whereIs(serving)]
+          if (compare(one.position, other.position) >= 0) return
+          yield* Effect.sleep("5 millis")
+        }
+      }).pipe(
+        Effect.timeoutFail({
+          duration: LEVEL_MS,
+          onTimeout: () =>
+            new CommandRefused({
+              code: "NOT_READY",
+              message: `${build} did not come level with ${serving} within ${LEVEL_MS / 1000} s. Wait until less comes in, or use force`,
+            }),
+        }),
+      )
+
+    const carryOut = (
+      command: Command,
+      by: string,
+    ): Effect.Effect<void, CommandRefused | ReadModelsUnavailable> =>
+      Effect.gen(function* () {
+        const before = yield* ofProjection(command.projection)
+        const reasons = new Map<string, string>()
+        for (const build of before?.builds ?? []) {
+          const reason = yield* behind(build)
+          if (reason !== undefined) reasons.set(build.id, reason)
+        }
+        const facts = {
+          deployed: deployed(command.projection)[0],
+          behind: ({ id }: Build) => reasons.get(id),
+          by,
+          now: Date.now(),
+        }
+        const toDecide = (now: Registered) =>
+          Either.map(decide(now, command, facts), (next) => [next, undefined] as const)
+        const force = (command._tag === "Promote" || command._tag === "Rollback") && command.force
+        if ((command._tag === "Promote" || command._tag === "Rollback") && !force && before !== undefined) {
+          // What would be refused anyway is refused before the wait.
+          const next = yield* decide(before, command, facts)
+          const [to, from] = [servingOf(next), servingOf(before)]
+          if (to !== undefined && from !== undefined) yield* untilLevel(to.id, from.id)
+        }
+        yield* change(readModels, command.projection, toDecide)
+        yield* lock.withPermits(1)(reconcile).pipe(warned("the command is recorded, and not carried out yet"))
+        yield* Effect.logInfo(`${by}: ${command._tag} ${command.projection}`)
+      })
+
+    const registeredBuild = (id: string) =>
+      Effect.flatMap(readModels.builds, (builds) => {
+        const found = builds.find((build) => build.id === id)
+        return found === undefined
+          ? Effect.fail(
+              new CommandRefused({
+                code: "BUILD_UNKNOWN",
+                message: `there is no build "${id.slice(0, 64)}"`,
+              }),
+            )
+          : Effect.succeed(found)
+      })
+
+    const holdLevel: ProcessorsService["holdLevel"] = (from, to) =>
+      Effect.gen(function* () {
+        const builds = [yield* registeredBuild(from), yield* registeredBuild(to)]
+        yield* Effect.addFinalizer(() => Effect.zipRight(runner.letGo(from), runner.letGo(to)))
+        const apart = (position: Position, other: Position) =>
+          new CommandRefused({
+            code: "NOT_READY",
+            message: `${from} is at ${position} and ${to} at ${other}: builds are compared where both have the same events, so wait until both are up to date`,
+          })
+        for (const build of builds) {
+          const reason = yield* behind(build)
+          const [one, other] = [(yield* whereIs(from)).position, (yield* whereIs(to)).position]
+          if (reason !== undefined && one !== other) return yield* apart(one, other)
+        }
+        const holdAt = (build: string, at: Position) =>
+          Effect.flatMap(runner.hold(build, at), (position) =>
+            position === undefined
+              ? Effect.map(whereIs(build), (where) => where.position)
+              : Effect.succeed(position),
+          )
+        // Each goes on to where the other stands; as one of them stands, twice is enough.
+        let one = yield* holdAt(from, start)
+        const other = yield* holdAt(to, one)
+        if (compare(one, other) < 0) one = yield* holdAt(from, other)
+        if (one !== other) return yield* apart(one, other)
+        return one
+      }).pipe(
+        Effect.timeoutFail({
+          duration: LEVEL_MS,
+          onTimeout: () =>
+            new CommandRefused({
+              code: "NOT_READY",
+              message: `${from} and ${to} did not come to one position within ${LEVEL_MS / 1000} s: try again when less comes in`,
+            }),
+        }),
+      )
+
+    for (const projection of names) {
+      yield* change(readModels, projection, (now) =>
+        Effect.succeed([plan(now, deployed(projection), Date.now()), undefined] as const),
+      )
+    }
+    yield* reportChangedCode(readModels, definitions)
+    yield* Stream.runForEach(runner.changes, (progress) =>
+      Effect.sync(() => newest.set(progress.build, progress)),
+    ).pipe(Effect.forkScoped)
+    yield* lock.withPermits(1)(reconcile)
+    yield* look.pipe(Effect.schedule(Schedule.spaced(lookEveryMs)), Effect.forkScoped)
+
+    const service: ProcessorsService = {
+      progress: runner.progress,
+      changes: runner.changes,
+      definitions,
+      command: carryOut,
+      holdLevel,
+    }
+    return service
+  })
+
+/** The same version of other code would give other numbers without anybody being told. */
+const reportChangedCode = (readModels: ReadModelsService, definitions: ReadonlyArray<Definition>) =>
+  Effect.flatMap(readModels.builds, (builds) =>
+    Effect.forEach(builds, ({ id, definition, fingerprint }) => {
+      const now = definitions.find((one) => one.definition === definition)
+      if (now === undefined || fingerprint === undefined || now.fingerprint === fingerprint)
+        return Effect.void
+      return Effect.logWarning(
+        `the code of ${definition} is not the code that ${id} was begun with (${fingerprint}, now ${now.fingerprint}). If it folds the same events into other documents, raise its version; rebuild ${definition.split("@")[0]} to be sure`,
+      )
+    }),
+  )

@@ -1,0 +1,151 @@
+import { Duration, Effect, Exit, PubSub, Schedule, Scope, Stream } from "effect"
+import { compare } from "../domain/Position.js"
+import type { EventLogService } from "../eventlog/EventLog.js"
+import type { Build, ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
+import { BuildFold } from "./BuildFold.js"
+import { FoldGroup } from "./FoldGroup.js"
+import type { Progress } from "./Processors.js"
+import { definitionOf, type Projection } from "./Projection.js"
+import type { Runner } from "./Runner.js"
+import { WorkingSet, type WorkingSetLimits } from "./WorkingSet.js"
+
+export interface FoldRunnerOptions {
+  readonly log: EventLogService
+  readonly readModels: ReadModelsService
+  readonly projections: ReadonlyArray<Projection>
+  readonly limits?: WorkingSetLimits
+}
+
+const retry = Schedule.exponential("200 millis").pipe(
+  Schedule.union(Schedule.spaced("5 seconds")),
+  Schedule.jittered,
+  Schedule.resetAfter("1 minute"),
+)
+
+/** A rate that nobody has renewed for this long is over. */
+const RATE_LASTS_MS = 5_000
+
+/** The same with the rates of builds that fold nothing now. */
+export const withoutOldRates = (
+  all: Iterable<{ readonly progress: Progress; readonly at: number }>,
+): ReadonlyArray<Progress> =>
+  [...all].map(({ progress, at }) =>
+    Date.now() - at > RATE_LASTS_MS ? { ...progress, eventsPerSecond: 0 } : progress,
+  )
+
+interface Running {
+  readonly fold: BuildFold
+  readonly group: FoldGroup
+  /** Of the group: closing it writes what is folded. */
+  readonly scope: Scope.CloseableScope
+}
+
+/** Folds in this thread, until the scope closes; what is folded by then is committed. */
+export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { log, readModels, projections } = options
+    const changes = yield* PubSub.sliding<Progress>(64)
+    const latest = new Map<string, { readonly progress: Progress; readonly at: number }>()
+    const running = new Map<string, Running>()
+    const outer = yield* Effect.scope
+
+    const publish = (progress: Progress) =>
+      Effect.suspend(() => {
+        latest.set(progress.build, { progress, at: Date.now() })
+        return PubSub.publish(changes, progress)
+      })
+
+    const foldOf = (build: Build): Effect.Effect<BuildFold, ReadModelsUnavailable> =>
+      Effect.gen(function* () {
+        const projection = projections.find((one) => definitionOf(one) === build.definition)
+        if (projection === undefined) {
+          return yield* Effect.dieMessage(`this program has no code of ${build.definition}`)
+        }
+        const checkpoints = yield* readModels.checkpoints(build.id)
+        const now = readModels.loadNow
+        const working = new WorkingSet(
+          now === undefined ? () => undefined : (collection, key) => now(build.id, { collection, key }),
+          options.limits,
+        )
+        return new BuildFold(build, projection, checkpoints, working)
+      })
+
+    const start: Runner["start"] = (builds) =>
+      Effect.gen(function* () {
+        const folds = yield* Effect.forEach(builds, foldOf)
+        if (folds.length === 0) return
+        yield* stopWhenAhead(log, folds).pipe(
+          Effect.catchAll((error) => Effect.logWarning("the head of the event log could not be read", error)),
+        )
+        const scope = yield* Scope.fork(outer, { _tag: "Sequential" })
+        const group = new FoldGroup(readModels, folds, (progress) => Effect.forEach(progress, publish))
+        for (const fold of folds) running.set(fold.build.id, { fold, group, scope })
+        yield* group.announce
+        yield* run(group, log).pipe(Scope.extend(scope))
+      })
+
+    const stop: Runner["stop"] = (build) =>
+      Effect.gen(function* () {
+        const found = running.get(build)
+        if (found === undefined) return
+        running.delete(build)
+        yield* found.group.letGo
+        const isLast = yield* found.group.remove(build)
+        latest.delete(build)
+        if (isLast) yield* Scope.close(found.scope, Exit.void)
+      })
+
+    return {
+      start,
+      stop,
+      drop: (build) => readModels.dropBuild(build),
+      hold: (build, at) =>
+        Effect.suspend(() => {
+          const found = running.get(build)
+          return found === undefined ? Effect.succeed(undefined) : found.group.hold(found.fold, at)
+        }),
+      letGo: (build) => Effect.suspend(() => running.get(build)?.group.letGo ?? Effect.void),
+      progress: Effect.sync(() => withoutOldRates(latest.values())),
+      changes: Stream.fromPubSub(changes),
+    }
+  })
+
+const run = (group: FoldGroup, log: EventLogService): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    yield* Effect.addFinalizer(() =>
+      group.letGo.pipe(
+        Effect.zipRight(group.flush),
+        Effect.timeout(Duration.seconds(20)),
+        Effect.catchAll((error) =>
+          Effect.logWarning("the last events were not written to the read models", error),
+        ),
+      ),
+    )
+    yield* Effect.forkScoped(group.flusher)
+    yield* Effect.forkScoped(
+      Effect.suspend(() => log.subscribe({ after: group.after() }).pipe(Stream.runForEach(group.take))).pipe(
+        Effect.zipRight(Effect.fail(new SubscriptionEnded())),
+        Effect.catchTag("LogDamaged", (error) => group.stop(error.message)),
+        Effect.tapError((error) => Effect.logWarning("reading the event log failed; trying again", error)),
+        Effect.retry(retry),
+        Effect.catchAllDefect((defect) => group.stop(`an error in Tidemark itself: ${String(defect)}`)),
+      ),
+    )
+  })
+
+/** Folding on would skip what the log records next under positions that these builds have seen. */
+const stopWhenAhead = (log: EventLogService, folds: ReadonlyArray<BuildFold>) =>
+  Effect.gen(function* () {
+    const head = yield* log.head
+    for (const fold of folds) {
+      if (compare(fold.furthest, head) <= 0) continue
+      const reason = `it holds events up to ${fold.furthest}, but the log ends at ${head}: an older copy of the log was put in its place. Stop, remove the read models and start again: they are folded anew`
+      fold.stop({ position: head, eventType: undefined, reason })
+      yield* Effect.logError(`${fold.build.id} has stopped`, reason)
+    }
+  })
+
+class SubscriptionEnded {
+  readonly _tag = "SubscriptionEnded"
+  readonly message = "the subscription to the event log ended"
+}

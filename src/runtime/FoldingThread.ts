@@ -1,0 +1,131 @@
+import { Worker } from "node:worker_threads"
+import { Data, Deferred, Effect, Runtime, type Scope } from "effect"
+import type { Position } from "../domain/Position.js"
+import type { Progress } from "../processors/Processors.js"
+import { ReadModelsUnavailable } from "../readmodels/ReadModels.js"
+import { threadUrl } from "../threads/threadUrl.js"
+import type { LogForThread } from "./EventLogs.js"
+import type { Call, Order, ProcessorsMessage, ProcessorsThreadData } from "./processorsThread.js"
+import type { ReadModelsData } from "./ReadModelStore.js"
+
+/** The thread that folds has died: numbers stand still until the program is started again. */
+export class ProcessorsDied extends Data.TaggedError("ProcessorsDied")<{ readonly reason: string }> {
+  override get message(): string {
+    return `the processors' thread has ended: ${this.reason}. The log is safe; start again to go on folding it`
+  }
+}
+
+export interface FoldingThreadOptions {
+  /** The log for this thread; what it gives is handed over. */
+  readonly forThread: () => LogForThread
+  readonly readModels: ReadModelsData
+  readonly isAside: boolean
+  /** Of every build that the thread folds. */
+  readonly onProgress: (progress: ReadonlyArray<Progress>) => void
+  /** Called once, should the thread end by itself while the scope lives. */
+  readonly onDied: (error: ProcessorsDied) => void
+}
+
+export interface FoldingThread {
+  /** Answers when the order is carried out. */
+  readonly order: (order: Order) => Effect.Effect<Position | undefined, ReadModelsUnavailable>
+}
+
+const STOP_MS = 25_000
+
+/**
+ * Starts a thread that folds what it is told to. Closing the scope commits what is folded. Fails when the thread
+ * can't start.
+ */
+export const startFoldingThread = (
+  options: FoldingThreadOptions,
+): Effect.Effect<FoldingThread, ProcessorsDied, Scope.Scope> =>
+  Effect.gen(function* () {
+    const runtime = yield* Effect.runtime<never>()
+    const ready = yield* Deferred.make<void, ProcessorsDied>()
+    const stopped = yield* Deferred.make<void>()
+    const waiting = new Map<
+      number,
+      (answer: Effect.Effect<Position | undefined, ReadModelsUnavailable>) => void
+    >()
+    let calls = 0
+    let closing = false
+    let dead: string | undefined
+
+    const died = (reason: string): void => {
+      if (dead !== undefined || closing) return
+      dead = reason
+      const error = new ProcessorsDied({ reason })
+      for (const answer of waiting.values()) answer(new ReadModelsUnavailable({ reason: error.message }))
+      waiting.clear()
+      const starting = Runtime.runSync(runtime)(Deferred.fail(ready, error))
+      if (!starting) options.onDied(error)
+    }
+    const answered = (
+      id: number,
+      answer: Effect.Effect<Position | undefined, ReadModelsUnavailable>,
+    ): void => {
+      waiting.get(id)?.(answer)
+      waiting.delete(id)
+    }
+
+    const log = options.forThread()
+    const { readModels, isAside } = options
+    const data: ProcessorsThreadData = { log, readModels, isAside }
+    const worker = new Worker(threadUrl("./processorsThread.js", import.meta.url), {
+      workerData: data,
+      transferList: log._tag === "Embedded" ? [log.feed] : [],
+      name: isAside ? "rebuild" : "processors",
+      // Folds make much that is soon garbage: with room for it a replay takes a tenth less time.
+      resourceLimits: { maxYoungGenerationSizeMb: 64 },
+    })
+    worker.on("message", (message: ProcessorsMessage) => {
+      switch (message._tag) {
+        case "Progress":
+          options.onProgress(message.progress)
+          return
+        case "Done":
+          answered(message.id, Effect.succeed(message.position))
+          return
+        case "NotDone":
+          answered(message.id, new ReadModelsUnavailable({ reason: message.reason }))
+          return
+        case "Ready":
+          Deferred.unsafeDone(ready, Effect.void)
+          return
+        case "Failed":
+          died(message.reason)
+          return
+        case "Stopped":
+          Deferred.unsafeDone(stopped, Effect.void)
+      }
+    })
+    worker.on("error", (error) =>
+      died(error instanceof Error ? (error.stack ?? error.message) : String(error)),
+    )
+    worker.on("exit", (code) => {
+      died(`exit code ${code}`)
+      Deferred.unsafeDone(stopped, Effect.void)
+    })
+
+    yield* Effect.addFinalizer(() =>
+      Effect.gen(function* () {
+        closing = true
+        worker.postMessage("stop")
+        yield* Deferred.await(stopped).pipe(Effect.timeoutOption(STOP_MS))
+        yield* Effect.promise(() => worker.terminate())
+      }),
+    )
+    yield* Deferred.await(ready)
+
+    return {
+      order: (order) =>
+        Effect.async((resume) => {
+          if (dead !== undefined) return resume(new ReadModelsUnavailable({ reason: dead }))
+          const id = calls++
+          waiting.set(id, resume)
+          worker.postMessage({ id, order } satisfies Call)
+          return Effect.sync(() => waiting.delete(id))
+        }),
+    }
+  })
