@@ -69,15 +69,22 @@ export class FactFold {
     this.found = parts.map(() => new Map())
   }
 
-  /** The facts that a part holds and that are accepted, by their index. */
-  addFacts(columns: Columns, accepts?: (index: number) => boolean): void {
+  /**
+   * The facts that a part holds and that are accepted, by their index. `valueAt`: what they are broken down by,
+   * where that is not simply their own value.
+   */
+  addFacts(
+    columns: Columns,
+    accepts?: (index: number) => boolean,
+    valueAt = (index: number, by: By): string | null => factValue(columns, index, by),
+  ): void {
     const { by } = this
     for (let part = 0; part < this.parts.length; part++) {
       const { from, to } = (this.parts[part] as Part).range
       for (let i = 0; i < columns.size; i++) {
         const at = columns.at(i)
         if (at < from || at >= to || accepts?.(i) === false) continue
-        const value = by === undefined ? undefined : factValue(columns, i, by)
+        const value = by === undefined ? undefined : valueAt(i, by)
         const bucket = this.bucket(part, at, value)
         countRow(bucket.counts, columns, i)
         const visitor = this.visitors ? columns.visitor(i) : null
@@ -99,7 +106,8 @@ export class FactFold {
     this.change(start, by === undefined ? undefined : dimensionValue(values, by.dimension), change)
   }
 
-  private change(start: number, value: string | null | undefined, change: SessionChange): void {
+  /** A change of the sessions that start at an instant, with the value that they are broken down by. */
+  change(start: number, value: string | null | undefined, change: SessionChange): void {
     this.parts.forEach(({ range }, part) => {
       if (start < range.from || start >= range.to) return
       changeSessions(this.bucket(part, start, value).counts, change)
@@ -130,7 +138,8 @@ export class FactFold {
   }
 }
 
-const factValue = (columns: Columns, i: number, { dimension, property }: By): string | null =>
+/** What a fact is broken down by. */
+export const factValue = (columns: Columns, i: number, { dimension, property }: By): string | null =>
   dimension === "PROPERTY" ? columns.property(i, property ?? "") : columns.value(i, indexOf[dimension])
 
 const dimensionValue = (values: Values, dimension: Dimension): string | null =>

@@ -8,6 +8,8 @@ import { Processors } from "../processors/Processors.js"
 import { PROJECTION as MERCHANTS } from "../projections/merchants.js"
 import { PROJECTION as METRICS } from "../projections/metrics.js"
 import { ReadModels } from "../readmodels/ReadModels.js"
+import { makeAsOfBuckets } from "./asof/AsOfBuckets.js"
+import { makeMomentReads } from "./asof/Moment.js"
 import { batchedReads } from "./BatchedReads.js"
 import { makeCatchUp } from "./CatchUp.js"
 import { type ClientQueries, makeClientQueries } from "./ClientQueries.js"
@@ -43,6 +45,8 @@ interface Asked {
   readonly currency?: string | null | undefined
   /** Waits until the answer includes this position. */
   readonly atLeast?: string | null | undefined
+  /** Answers as it stood at this position; the merchant's settings too. */
+  readonly asOfPosition?: string | null | undefined
   /** Only events, and sessions, that meet it. */
   readonly filter?: Filter | null | undefined
 }
@@ -88,7 +92,9 @@ export const makeQueries = (options: QueriesOptions) =>
     const profiles = makeProfiles({ keys, readModels, freshness, now })
     const zones = makeZones(readModels, freshness)
     const buckets = shareBuckets(makeMerchantBuckets(freshness, zones))
-    const metrics = makeMetricQueries(buckets, makeFilteredBuckets(readModels, freshness, zones))
+    const moments = makeMomentReads(log, now)
+    const past = makeAsOfBuckets({ readModels, freshness, zones, log, moments })
+    const metrics = makeMetricQueries(buckets, makeFilteredBuckets(readModels, freshness, zones), past)
     const merchants = makeMerchantQueries(readModels, freshness, catchUp)
     const clients = makeClientQueries({
       ...{ readModels, freshness, catchUp, profiles, merchants, secret, idleAfterMs, now },
@@ -108,7 +114,7 @@ export const makeQueries = (options: QueriesOptions) =>
     /** Settings and numbers are read models of their own: both have to be at the position. */
     const subject = (merchant: Merchant, asked: Asked): Effect.Effect<Subject, QueryError> =>
       Effect.gen(function* () {
-        const { currency, atLeast } = asked
+        const { currency, atLeast, asOfPosition } = asked
         if (currency !== undefined && currency !== null && !isCurrency(currency)) {
           return yield* refused(
             "INVALID_CURRENCY",
@@ -120,6 +126,13 @@ export const makeQueries = (options: QueriesOptions) =>
           yield* freshness.settle(METRICS, atLeast)
           yield* freshness.settle(MERCHANTS, atLeast)
           current = (yield* merchants.find(everything, merchant.id)) ?? merchant
+        }
+        if (asOfPosition !== undefined && asOfPosition !== null) {
+          yield* freshness.settle(METRICS, asOfPosition)
+          yield* freshness.settle(MERCHANTS, asOfPosition)
+          const upTo = yield* freshness.checkPosition(asOfPosition)
+          const { timezone, currency: own } = yield* merchants.settingsAt(merchant.id, upTo)
+          return { id: merchant.id, timezone, currency: currency ?? own, upTo }
         }
         const { timezone, currency: own } = current.settings
         return { id: merchant.id, timezone, currency: currency ?? own }
