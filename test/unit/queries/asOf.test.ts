@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -14,6 +13,7 @@ import type { MetricQueries, Subject } from "../../../src/queries/MetricQueries.
 import type { QueryError } from "../../../src/queries/QueryError.js"
 import * as EmbeddedReadModels from "../../../src/readmodels/embedded/EmbeddedReadModels.js"
 import { ReadModels, type ReadModelsService } from "../../../src/readmodels/ReadModels.js"
+import { began, drawHistory, merchantId } from "../../support/drawHistory.js"
 import { Folding } from "../../support/folded.js"
 import { listLog } from "../../support/listLog.js"
 import { rounds, soaking } from "../../support/rounds.js"
@@ -21,67 +21,8 @@ import { type Random, seededRandom } from "../../support/Seed.js"
 import { recorded, type TestEvent } from "../processors/support.js"
 
 const SECOND = 1_000
-const MINUTE = 60_000
 const HOUR = 3_600_000
 const DAY = 86_400_000
-const merchantId = "m"
-const began = Date.parse("2026-01-10T00:00:00Z")
-
-const maybe = <A>(random: Random, name: string, values: ReadonlyArray<A>): Record<string, A> =>
-  random.integer(2) === 0 ? { [name]: random.pick(values) } : {}
-
-const drawn = (random: Random, id: string, clientKey: string, at: number, recordedAt: number): TestEvent => {
-  const type = random.pick(["pageview", "pageview", "pageview", "payment", "refund", "signup"])
-  const paid = type === "payment" || type === "refund"
-  return {
-    type,
-    at,
-    recordedAt,
-    data: {
-      ...{ id, merchantId },
-      ...(random.integer(9) === 0 ? {} : { clientKey }),
-      ...maybe(random, "path", ["/", "/a", "/b", "/ü"]),
-      ...maybe(random, "country", ["JP", "DE"]),
-      ...maybe(random, "device", ["mobile", "desktop"]),
-      ...maybe(random, "properties", [{ sku: "A" }, { sku: "B", size: 1 }]),
-      ...(paid ? { amount: random.integer(5_000), currency: random.pick(["USD", "EUR"]) } : {}),
-      ...maybe(random, "pointsUsed", [1, 2, 3]),
-    },
-  }
-}
-
-/** What was recorded over some days: mostly as it happened, now and then late, ahead, or in another zone. */
-const history = (random: Random, count: number, clients: number, days: number): ReadonlyArray<TestEvent> => {
-  const settings = (timezone: string, recordedAt: number): TestEvent => ({
-    ...{ type: "MerchantSettingsChanged", at: recordedAt, recordedAt },
-    data: { merchantId, settings: { timezone } },
-  })
-  const keys = Array.from({ length: clients }, (_, i) =>
-    createHash("sha256").update(`client ${i}`).digest("base64url").slice(0, 22),
-  )
-  const events: Array<TestEvent> = [{ ...settings("America/New_York", began), type: "MerchantCreated" }]
-  let now = began
-  while (events.length < count) {
-    if (random.integer(Math.ceil(count / 3)) === 0) {
-      events.push(settings(random.pick(["UTC", "Asia/Kolkata", "Europe/Berlin"]), now))
-    }
-    const client = keys[random.integer(clients)] as string
-    const late = random.pick([0, 0, 0, 0, random.integer(HOUR), random.integer(2 * DAY), -4 * MINUTE])
-    let at = Math.floor((now - late) / SECOND) * SECOND
-    for (let left = 1 + random.integer(4); left > 0; left--) {
-      const id = `${random.pick(["", "a", "\uffee"])}${events.length}`
-      events.push(drawn(random, id, client, at, now))
-      at += random.pick([0, 0, SECOND, MINUTE, 4 * MINUTE])
-      now += random.integer((days * DAY * 2) / count)
-      if (at > now + 4 * MINUTE) break
-      if (random.integer(4) === 0) {
-        now = Math.max(now, at + random.pick([0, 29 * MINUTE, 30 * MINUTE]))
-        at = now
-      }
-    }
-  }
-  return events
-}
 
 const settingsAt = (events: ReadonlyArray<RecordedEvent>): MerchantSettings => {
   let settings: MerchantSettings | undefined
@@ -165,6 +106,10 @@ const answerOf = async (effect: Effect.Effect<unknown, QueryError>): Promise<unk
   return result.left._tag === "QueryRefused" ? result.left.code : result.left._tag
 }
 
+const COMMIT = 50_000
+/** The runner of the tests wants to hear something now and then. */
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
 type Drawing = (random: Random, now: number) => ReadonlyArray<Question>
 
 const drawing =
@@ -196,11 +141,12 @@ const expectSame = async (
   took: (ms: number) => void = () => {},
   stores: ReadonlyArray<ReadModelsService> = [],
 ) => {
-  const batch = events.length > 100_000 ? 20_000 : random.pick([7, 100, 1_000])
+  const batch = events.length > 100_000 ? COMMIT : random.pick([7, 100, 1_000])
   const whole = await Folding.of(metrics, stores[0])
   for (const [i, event] of events.entries()) {
     whole.take(event)
     if (i % batch === 0) await whole.commit()
+    if (i % COMMIT === 0) await turn()
   }
   await whole.commit()
   const { numbers } = whole.queries(listLog(events))
@@ -209,7 +155,8 @@ const expectSame = async (
   for (const place of [...places].sort((a, b) => a - b)) {
     for (; folded < place; folded++) {
       until.take(events[folded] as RecordedEvent)
-      if (folded % 20_000 === 0) await until.commit()
+      if (folded % COMMIT === 0) await until.commit()
+      if (folded % COMMIT === 0) await turn()
     }
     await until.commit()
     const before = events.slice(0, place)
@@ -242,17 +189,17 @@ describe("an answer as of a position equals a fold of the log up to there", () =
   const { random } = seededRandom("as of")
 
   it("on quiet days, over months", async () => {
-    const events = recorded(history(random, 800, 20, 120))
+    const events = recorded(drawHistory(random, 800, 20, 120))
     await expectSame(random, events, placesIn(random, events, rounds(6, 20)), drawing(rounds(40, 150)))
   })
 
   it("on busy days", async () => {
-    const events = recorded(history(random, 4_000, 150, 4))
+    const events = recorded(drawHistory(random, 4_000, 150, 4))
     await expectSame(random, events, placesIn(random, events, rounds(5, 20)), drawing(rounds(40, 150)))
   })
 
   it("with more visitors than are told apart", async () => {
-    const events = recorded(history(random, 6_000, 4_000, 2))
+    const events = recorded(drawHistory(random, 6_000, 4_000, 2))
     await expectSame(random, events, placesIn(random, events, rounds(3, 20)), drawing(rounds(30, 100)))
   })
 
@@ -277,7 +224,7 @@ describe.runIf(soaking)("of a merchant with a million events", () => {
   const { random } = seededRandom("as of, a million events")
 
   it("an answer as of any of 20 positions equals a fold up to there, and a day takes up to 2 seconds", async () => {
-    const events = recorded(history(random, 1_000_000, 60_000, 10))
+    const events = recorded(drawHistory(random, 1_000_000, 60_000, 10))
     const places = placesIn(random, events, 20)
     const times: Array<number> = []
     const day = (now: number): Range => {
@@ -300,5 +247,5 @@ describe.runIf(soaking)("of a merchant with a million events", () => {
       `as of a position, one day of ${events.length / 10} events: median ${median} ms, worst ${worst} ms`,
     )
     expect(worst).toBeLessThan(2_000)
-  })
+  }, 3_600_000)
 })
