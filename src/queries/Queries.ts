@@ -123,14 +123,11 @@ export const makeQueries = (options: QueriesOptions) =>
         }
         let current = merchant
         if (atLeast !== undefined && atLeast !== null) {
-          yield* freshness.settle(METRICS, atLeast)
-          yield* freshness.settle(MERCHANTS, atLeast)
+          yield* freshness.settle([METRICS, MERCHANTS], atLeast)
           current = (yield* merchants.find(everything, merchant.id)) ?? merchant
         }
         if (asOfPosition !== undefined && asOfPosition !== null) {
-          yield* freshness.settle(METRICS, asOfPosition)
-          yield* freshness.settle(MERCHANTS, asOfPosition)
-          const upTo = yield* freshness.checkPosition(asOfPosition)
+          const upTo = yield* freshness.settle([METRICS, MERCHANTS], asOfPosition)
           const { timezone, currency: own } = yield* merchants.settingsAt(merchant.id, upTo)
           return { id: merchant.id, timezone, currency: currency ?? own, upTo }
         }
@@ -152,10 +149,7 @@ export const makeQueries = (options: QueriesOptions) =>
       breakdown: (merchant, asked) =>
         Effect.flatMap(subject(merchant, asked), (one) => metrics.breakdown(one, asked)),
       settled: (position, deadlineMs) =>
-        Effect.zipRight(
-          freshness.settle(METRICS, position, deadlineMs),
-          freshness.settle(MERCHANTS, position, deadlineMs),
-        ),
+        Effect.asVoid(freshness.settle([METRICS, MERCHANTS], position, deadlineMs)),
     }
     return service
   })
