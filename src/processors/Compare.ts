@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util"
 import { Effect } from "effect"
-import { partsOf } from "../readmodels/Key.js"
+import { afterKey, partsOf } from "../readmodels/Key.js"
 import type { Build, Doc, ReadModelsService, ReadModelsUnavailable, Row } from "../readmodels/ReadModels.js"
 
 /** A document that is not what a fresh fold gives. Undefined: there is none. */
@@ -41,7 +41,7 @@ class Cursor {
   readonly fill: Effect.Effect<void, ReadModelsUnavailable> = Effect.suspend(() => {
     if (this.at < this.rows.length || this.ended) return Effect.void
     const last = this.rows.at(-1)
-    const from = last === undefined ? "" : `${last.key}\u0000`
+    const from = last === undefined ? "" : afterKey(last.key)
     const scan = { collection: this.collection, from, to: LAST, limit: PAGE }
     return Effect.flatMap(this.store.query(this.build, 0, [scan]), ({ rows }) => {
       this.rows = rows[0] ?? []

@@ -15,6 +15,7 @@ import {
   sessionsOf,
   sessionsScan,
 } from "../projections/metrics.js"
+import { afterKey } from "../readmodels/Key.js"
 import type { ReadModelsService, Row } from "../readmodels/ReadModels.js"
 import { MAX_FACTS, MAX_SESSION_DOCUMENTS, tooManyFacts, tooManySessions } from "./Costs.js"
 import { type CheckedFilter, matchFacts, matchValues } from "./Filter.js"
@@ -174,7 +175,7 @@ export const makeFilteredBuckets = (
           }
           const end = rows.at(-1)
           if (end === undefined || rows.length < SLICE) break
-          next = { ...next, from: `${end.key}\u0000` }
+          next = { ...next, from: afterKey(end.key) }
           yield* Effect.sleep(0)
         }
       }

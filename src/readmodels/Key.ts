@@ -22,6 +22,12 @@ export const under = (...parts: ReadonlyArray<string>): { readonly from: string;
   return { from: prefix + SEPARATOR, to: prefix + AFTER }
 }
 
+/**
+ * Where a scan goes on after a key: no key lies between the two. Not U+0000, at which SQLite ends a text, so that
+ * the key itself would come again.
+ */
+export const afterKey = (last: string): string => last + SEPARATOR
+
 export const partsOf = (text: string): ReadonlyArray<string> => text.split(SEPARATOR)
 
 const SHIFT = 8_640_000_000_000

@@ -27,7 +27,7 @@ export interface Checkpoint {
 
 export interface Scan {
   readonly collection: string
-  /** From this key, included, up to `to`, excluded. */
+  /** From this key, included, up to `to`, excluded. To go on after a key, `afterKey` of it. */
   readonly from: string
   readonly to: string
   readonly limit?: number

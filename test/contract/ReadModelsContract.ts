@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import fc from "fast-check"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { fromNumber } from "../../src/domain/Position.js"
-import { key, under } from "../../src/readmodels/Key.js"
+import { afterKey, key, under } from "../../src/readmodels/Key.js"
 import type { Put, ReadModelsService } from "../../src/readmodels/ReadModels.js"
 
 /** A store under test: what writes it, and what reads it (the same, or another connection). */
@@ -149,6 +149,29 @@ export const readModelsContract = (name: string, open: () => Promise<ReadModelsU
       )
       const { rows } = await run(store.reader.query("b", 3, [{ collection: "c", ...under("a") }]))
       expect(rows[0]?.map((row) => row.key)).toEqual([key("a", "1"), key("a", "2", "x")])
+    })
+
+    it("goes on after a key by pages of any size, each document once", async () => {
+      const keys = ["a", key("a", "1"), key("a", "2"), key("a", "2", "x"), "ab", "b", "\u00fc"]
+      await run(
+        store.writer.commit(
+          "b",
+          keys.map((one) => put("c", one, one)),
+          at(1),
+        ),
+      )
+      for (let limit = 1; limit <= keys.length + 1; limit++) {
+        const found: Array<string> = []
+        for (let from = ""; ; ) {
+          const scan = { collection: "c", from, to: "\uffff", limit }
+          const rows = (await run(store.reader.query("b", 3, [scan]))).rows[0] ?? []
+          found.push(...rows.map((row) => row.key))
+          const last = rows.at(-1)
+          if (last === undefined || rows.length < limit) break
+          from = afterKey(last.key)
+        }
+        expect(found).toEqual(keys)
+      }
     })
 
     it("answers many questions in order, each with the checkpoint of its partition", async () => {

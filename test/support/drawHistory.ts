@@ -62,7 +62,7 @@ export const drawHistory = (
       at += random.pick([0, 0, SECOND, MINUTE, 4 * MINUTE])
       now += random.integer((days * DAY * 2) / count)
       if (at > now + 4 * MINUTE) break
-      if (random.integer(4) === 0) {
+      if (random.integer(Math.max(4, count / 250)) === 0) {
         now = Math.max(now, at + random.pick([0, 29 * MINUTE, 30 * MINUTE]))
         at = now
       }
