@@ -14,6 +14,11 @@ reads    questions over HTTP to a year's events, and to a tenth of them
            --dir SMALL --dir LARGE
 memory   resident memory during an import, and bytes on disk
            --events 1000000  --clients EVENTS/10  --via csv|http  --settle 30  --dir DIRECTORY
+eventstoredb  EventStoreDB's adapter beside its bare client, on EVENTSTOREDB_URL or on the tests' stand-in
+           --runs 5  --seconds 3
+
+mongodb  the read models' MongoDB adapter against its bare client writing the same documents
+           --commits 20  --documents 300  --bytes 600  --runs 3  --url mongodb://…
 
 Histories are made once and kept in .cache/bench, or in the directories named with --dir.`
 
@@ -24,6 +29,8 @@ const everything = [
   ["replay", "--events", FULL, "--runs", "1", "--cpu-prof"],
   ["reads", "--events", FULL],
   ["memory", "--events", FULL],
+  ["eventstoredb"],
+  ["mongodb"],
 ]
 const names = new Set(everything.map(([name]) => name))
 

@@ -14,6 +14,10 @@ npm run bench            the benchmarks
 
 Variables:
   TIDEMARK_TEST_SEED     seed of the random tests (printed by each of them)
+  TIDEMARK_TEST_EVENT_LOG    embedded, or eventstoredb: the log that Tidemark runs on in the tests of the whole program
+  TIDEMARK_TEST_READ_MODELS  embedded, or mongodb: the same for the read models
+  EVENTSTOREDB_URL           a real server, esdb://…: the contract of the event log is held against it as well
+  MONGODB_URL                a server for the tests of MongoDB (default: one that is built with Go)
   TIDEMARK_TEST_DATA     directory of the real inputs that some tests read (default: ../shared/data)
 `)
   process.exit(0)
@@ -44,5 +48,10 @@ const failed = checks.filter(([name, command]) => {
 })
 console.log("── tests")
 const tests = run(process.execPath, [tool("vitest", "vitest.mjs"), "run", ...args])
+if (args.length === 0 && process.env.EVENTSTOREDB_URL === undefined) {
+  console.error(
+    "SKIPPED: the contract of the event log on a real EventStoreDB. Set EVENTSTOREDB_URL to run it.",
+  )
+}
 for (const [name] of failed) console.error(`failed: ${name}`)
 process.exit(failed.length > 0 ? 1 : tests)

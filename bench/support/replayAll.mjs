@@ -24,9 +24,8 @@ const inThread = Layer.unwrapScoped(
     Layer.merge(
       Layer.succeed(EventLog, log),
       ProcessorsInThread.layer({
-        logDirectory,
-        readModelsDirectory,
-        feed: log.connect(),
+        log: { _tag: "Embedded", directory: logDirectory, feed: log.connect() },
+        readModels: { directory: readModelsDirectory, url: undefined },
         onDied: (error) => {
           throw error
         },

@@ -1,7 +1,10 @@
 import { SingleBar } from "cli-progress"
 import { Command } from "commander"
 import { Effect, Either } from "effect"
+import { CannotVerify } from "../processors/CannotVerify.js"
 import { dataDirectory } from "../runtime/DataDirectory.js"
+import { readModelStore, readModelsData } from "../runtime/ReadModelStore.js"
+import { eventLogChoice } from "../runtime/Settings.js"
 import { linesOf } from "./verify/print.js"
 import { runVerify } from "./verify/runVerify.js"
 
@@ -20,10 +23,13 @@ export const verifyCommand = (): Command =>
     .description("fold the whole log afresh, compare every read model with it, and print what differs")
     .option("--data-dir <directory>", "the data directory", process.env.TIDEMARK_DATA_DIR ?? "./data")
     .option("--json", "print the report as JSON", false)
-    .addHelpText("after", "\nExit code: 0 all equal, 1 something differs, 2 it could not be checked.")
+    .addHelpText(
+      "after",
+      "\nTIDEMARK_READ_MODELS says where the read models are, as for serve.\nExit code: 0 all equal, 1 something differs, 2 it could not be checked.",
+    )
     .action(async (options: Options) => {
       const bar = new SingleBar({
-        format: "folding {bar} {percentage}% | {value} of {total} events",
+        format: "folding {bar} {percentage}%",
         stream: process.stderr,
       })
       let started = false
@@ -35,7 +41,16 @@ export const verifyCommand = (): Command =>
         bar.update(Number(at))
       }
       const result = await Effect.runPromise(
-        Effect.either(runVerify(dataDirectory(options.dataDir), onProgress)),
+        Effect.either(
+          Effect.all([eventLogChoice, readModelStore]).pipe(
+            Effect.mapError((error) => new CannotVerify({ reason: String(error) })),
+            Effect.flatMap(([eventLog, store]) => {
+              const { log, readModels } = dataDirectory(options.dataDir)
+              const stores = { log, eventLog, readModels: readModelsData(store, readModels) }
+              return runVerify(stores, onProgress)
+            }),
+          ),
+        ),
       )
       if (started) bar.stop()
       if (Either.isLeft(result)) {

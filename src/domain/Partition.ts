@@ -35,6 +35,9 @@ export const merchantStream = (partition: Partition, merchantId: string): string
 export const clientStream = (partition: Partition, clientKey: string): string =>
   `client-${digits(partition)}.${clientKey}`
 
+/** What the names of all streams of Tidemark begin with: a server may have others. */
+export const OWN_STREAMS: ReadonlyArray<string> = ["merchant-", "client-"]
+
 export interface StreamName {
   readonly kind: "merchant" | "client"
   readonly partition: Partition

@@ -13,7 +13,10 @@ export interface Append {
   readonly stream: string
   /** Revision of the stream's last event as the writer knows it; NO_STREAM when there is none. */
   readonly expectedRevision: number
-  /** At least one. */
+  /**
+   * At least one. An append stands or falls as a whole, on EventStoreDB up to 1,000,000 bytes of JSON: a
+   * larger one is stored in parts, in order, and repeating it stores what is missing.
+   */
   readonly events: ReadonlyArray<NewEvent>
 }
 

@@ -151,9 +151,16 @@ export class FoldGroup {
     const events = this.pendingEvents
     return Effect.forEach(this.running(), (fold) =>
       this.commit(fold).pipe(
-        Effect.tapError((error) => Effect.logWarning("read models can't be written; trying again", error)),
-        Effect.retry(retry),
-        Effect.orDie,
+        Effect.tapError((error) =>
+          error.isFinal === true
+            ? Effect.void
+            : Effect.logWarning("read models can't be written; trying again", error),
+        ),
+        Effect.retry({ schedule: retry, while: ({ isFinal }) => isFinal !== true }),
+        Effect.catchAll((error) => {
+          fold.stop({ position: undefined, eventType: undefined, reason: error.reason })
+          return Effect.logError(`${fold.build.id} has stopped`, error)
+        }),
       ),
     ).pipe(
       Effect.flatMap(() => {

@@ -1,5 +1,5 @@
 import { type Dimension, type Interval, NONE } from "../domain/Metrics.js"
-import { bucketStart, cut, type Range } from "../domain/TimeBuckets.js"
+import { bucketStart, nextBucket, type Range } from "../domain/TimeBuckets.js"
 import { clean } from "../readmodels/Key.js"
 import type { Bucket } from "./Buckets.js"
 import { changeSessions, countRow, noCounts, type SessionChange, wholeSession } from "./Counts.js"
@@ -7,28 +7,13 @@ import type { WaitingSession } from "./DayFold.js"
 import { indexOf, type Values } from "./Dimensions.js"
 import type { Columns } from "./Facts.js"
 import type { Session } from "./Sessions.js"
-import { VisitorSet } from "./VisitorSet.js"
+import { memberOf, VisitorSet } from "./VisitorSet.js"
 
 /** A part of a question: buckets of one interval in a range. */
 export interface Part {
   readonly interval: Interval
   /** Epoch ms. */
   readonly range: Range
-}
-
-const startIn = (zone: string, interval: Interval, at: number): number => {
-  switch (interval) {
-    case "MINUTE":
-      return cut(zone, at).minute
-    case "TEN_MINUTES":
-      return cut(zone, at).tenMinutes
-    case "HOUR":
-      return cut(zone, at).hour
-    case "DAY":
-      return cut(zone, at).day
-    default:
-      return bucketStart(zone, interval, at)
-  }
 }
 
 /** Values as they show: each text is looked at once. */
@@ -76,21 +61,43 @@ export class FactFold {
   addFacts(
     columns: Columns,
     accepts?: (index: number) => boolean,
-    valueAt = (index: number, by: By): string | null => factValue(columns, index, by),
+    valueAt?: (index: number) => string | null,
   ): void {
-    const { by } = this
-    for (let part = 0; part < this.parts.length; part++) {
-      const { from, to } = (this.parts[part] as Part).range
+    const code = this.by === undefined ? noCode : codesOf(columns, this.by)
+    const members: Array<string | undefined> = []
+    this.parts.forEach(({ interval, range }, part) => {
+      // Neighbours mostly are of one bucket of time.
+      let time: Range = nothing
+      let byCode: Array<Bucket | undefined> = []
       for (let i = 0; i < columns.size; i++) {
         const at = columns.at(i)
-        if (at < from || at >= to || accepts?.(i) === false) continue
-        const value = by === undefined ? undefined : valueAt(i, by)
-        const bucket = this.bucket(part, at, value)
-        countRow(bucket.counts, columns, i)
-        const visitor = this.visitors ? columns.visitor(i) : null
-        if (visitor !== null) bucket.visitors?.add(visitor)
+        if (at < range.from || at >= range.to || accepts?.(i) === false) continue
+        if (at < time.from || at >= time.to) {
+          time = bucketAt(this.zone, interval, at)
+          byCode = []
+        }
+        if (valueAt !== undefined) {
+          this.countFact(this.bucketIn(part, time.from, valueAt(i)), columns, i, members)
+          continue
+        }
+        const one = code(i)
+        let bucket = byCode[one]
+        if (bucket === undefined) {
+          bucket = this.bucketIn(part, time.from, this.by === undefined ? undefined : columns.text(one))
+          byCode[one] = bucket
+        }
+        this.countFact(bucket, columns, i, members)
       }
-    }
+    })
+  }
+
+  private countFact(bucket: Bucket, columns: Columns, row: number, members: Array<string | undefined>): void {
+    countRow(bucket.counts, columns, row)
+    if (bucket.visitors === undefined) return
+    const visitor = columns.visitorCode(row)
+    if (visitor === 0) return
+    members[visitor] ??= memberOf(columns.text(visitor) as string)
+    bucket.visitors.addMember(members[visitor] as string)
   }
 
   /** A session, where a part holds its start. `property`: of its earliest event, by name. */
@@ -108,9 +115,10 @@ export class FactFold {
 
   /** A change of the sessions that start at an instant, with the value that they are broken down by. */
   change(start: number, value: string | null | undefined, change: SessionChange): void {
-    this.parts.forEach(({ range }, part) => {
+    this.parts.forEach(({ interval, range }, part) => {
       if (start < range.from || start >= range.to) return
-      changeSessions(this.bucket(part, start, value).counts, change)
+      const { from } = bucketAt(this.zone, interval, start)
+      changeSessions(this.bucketIn(part, from, value).counts, change)
     })
   }
 
@@ -119,7 +127,7 @@ export class FactFold {
     return this.found.map((values) => [...values.values()].flatMap((buckets) => [...buckets.values()]))
   }
 
-  private bucket(part: number, at: number, raw: string | null | undefined): Bucket {
+  private bucketIn(part: number, start: number, raw: string | null | undefined): Bucket {
     const value = raw === undefined ? undefined : this.shown.of(raw)
     const values = this.found[part] as Map<string | undefined, Map<number, Bucket>>
     let buckets = values.get(value)
@@ -127,7 +135,6 @@ export class FactFold {
       buckets = new Map()
       values.set(value, buckets)
     }
-    const start = startIn(this.zone, (this.parts[part] as Part).interval, at)
     let bucket = buckets.get(start)
     if (bucket === undefined) {
       const visitors = this.visitors ? VisitorSet.of(undefined) : undefined
@@ -138,9 +145,21 @@ export class FactFold {
   }
 }
 
-/** What a fact is broken down by. */
-export const factValue = (columns: Columns, i: number, { dimension, property }: By): string | null =>
-  dimension === "PROPERTY" ? columns.property(i, property ?? "") : columns.value(i, indexOf[dimension])
+const nothing: Range = { from: 0, to: 0 }
+
+const bucketAt = (zone: string, interval: Interval, at: number): Range => ({
+  from: bucketStart(zone, interval, at),
+  to: nextBucket(zone, interval, at),
+})
+
+const noCode = (): number => 0
+
+/** The text of what a breakdown is made by, as its code in the columns. */
+export const codesOf = (columns: Columns, { dimension, property }: By): ((row: number) => number) => {
+  if (dimension === "PROPERTY") return (row) => columns.propertyCode(row, property ?? "")
+  const index = indexOf[dimension]
+  return (row) => columns.code(row, index)
+}
 
 const dimensionValue = (values: Values, dimension: Dimension): string | null =>
   dimension === "PROPERTY" ? null : (values[indexOf[dimension]] ?? null)

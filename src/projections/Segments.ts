@@ -143,7 +143,8 @@ export class Columns {
     })
   }
 
-  private text(code: number): string | null {
+  /** The text with this code; null for 0. */
+  text(code: number): string | null {
     return code === 0 ? null : (this.texts[code - 1] as string)
   }
 

@@ -53,6 +53,8 @@ export interface Build {
 export class ReadModelsUnavailable extends Data.TaggedError("ReadModelsUnavailable")<{
   readonly reason: string
   readonly cause?: unknown
+  /** True when trying again can't help. */
+  readonly isFinal?: boolean
 }> {
   override get message(): string {
     return this.reason
@@ -67,7 +69,10 @@ export type Follow = (rows: Rows) => ReadonlyArray<Scan>
 export interface Question {
   readonly partition: Partition
   readonly scans: ReadonlyArray<Scan>
-  /** Called once, after `scans`; what it throws fails the whole call. */
+  /**
+   * Called after `scans`, and again should they have been read again with other rows; what it returns depends
+   * on the rows alone, and what it throws fails the whole call.
+   */
   readonly follow?: Follow | undefined
 }
 

@@ -20,6 +20,8 @@ const reasons: Readonly<Record<Exclude<State["_tag"], "Ready" | "Broken">, strin
  */
 export class Gate {
   private state: State = { _tag: "Starting" }
+  /** Why a store can't be used now, while that is so: it may come back. */
+  private trouble: string | undefined
 
   open(routes: Routes): void {
     if (this.state._tag === "Starting") this.state = { _tag: "Ready", routes }
@@ -30,6 +32,11 @@ export class Gate {
     if (this.state._tag === "Ready") this.state = { _tag: "Broken", reason, routes: this.state.routes }
   }
 
+  /** A store can't be used, or (undefined) can again. What doesn't need it goes on. */
+  away(reason: string | undefined): void {
+    this.trouble = reason
+  }
+
   stop(): void {
     this.state = { _tag: "Stopping" }
   }
@@ -37,7 +44,9 @@ export class Gate {
   private get reason(): string | undefined {
     switch (this.state._tag) {
       case "Ready":
-        return undefined
+        return this.trouble
+      case "Starting":
+        return this.trouble === undefined ? reasons.Starting : `${reasons.Starting} ${this.trouble}`
       case "Broken":
         return this.state.reason
       default:

@@ -1,8 +1,10 @@
-import { type MessagePort, Worker } from "node:worker_threads"
+import { Worker } from "node:worker_threads"
 import { Data, Deferred, Effect, Layer, PubSub, Runtime, Stream } from "effect"
 import { Processors, type ProcessorsService, type Progress } from "../processors/Processors.js"
 import { threadUrl } from "../threads/threadUrl.js"
+import type { LogForThread } from "./EventLogs.js"
 import type { ProcessorsMessage, ProcessorsThreadData } from "./processorsThread.js"
+import type { ReadModelsData } from "./ReadModelStore.js"
 
 /** The thread that folds has died: numbers stand still until the program is started again. */
 export class ProcessorsDied extends Data.TaggedError("ProcessorsDied")<{ readonly reason: string }> {
@@ -12,10 +14,9 @@ export class ProcessorsDied extends Data.TaggedError("ProcessorsDied")<{ readonl
 }
 
 export interface ProcessorsInThreadOptions {
-  readonly logDirectory: string
-  readonly readModelsDirectory: string
-  /** From the log's `connect()`; it is handed over. */
-  readonly feed: MessagePort
+  /** It is handed over: a feed that it has can't be used here any more. */
+  readonly log: LogForThread
+  readonly readModels: ReadModelsData
   /** Called once, should the thread end by itself while the layer lives. */
   readonly onDied: (error: ProcessorsDied) => void
 }
@@ -48,13 +49,12 @@ export const layer = (options: ProcessorsInThreadOptions): Layer.Layer<Processor
       }
 
       const data: ProcessorsThreadData = {
-        logDirectory: options.logDirectory,
-        readModelsDirectory: options.readModelsDirectory,
-        feed: options.feed,
+        log: options.log,
+        readModels: options.readModels,
       }
       const worker = new Worker(threadUrl("./processorsThread.js", import.meta.url), {
         workerData: data,
-        transferList: [options.feed],
+        transferList: options.log._tag === "Embedded" ? [options.log.feed] : [],
         name: "processors",
         // Folds make much that is soon garbage: with room for it a replay takes a tenth less time.
         resourceLimits: { maxYoungGenerationSizeMb: 64 },

@@ -7,6 +7,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeSync,
 } from "node:fs"
 import { join } from "node:path"
@@ -21,6 +22,10 @@ export interface Secrets {
   /** The administrator's key was made just now: show it once. */
   readonly adminKeyIsNew: boolean
   readonly adminKeyFile: string
+  /** The secret was made just now: the log must not have events yet. */
+  readonly secretIsNew: boolean
+  /** Takes a new secret back, and fails: a log with events was made with another. */
+  readonly discard: Effect.Effect<never, SecretsUnreadable>
 }
 
 export class SecretsUnreadable extends Data.TaggedError("SecretsUnreadable")<{
@@ -63,9 +68,12 @@ const keep = (directory: string, name: string, make: () => string): { value: str
   return { value, isNew: true }
 }
 
+const FINGERPRINT = "secret.fingerprint"
+
 /** A new secret would make strangers of all clients that the log knows, and count their requests again. */
 const newSecret = (dataDir: string): string => {
-  if (existsSync(join(dataDirectory(dataDir).log, "events.db"))) {
+  const known = [join(dataDirectory(dataDir).log, "events.db"), join(dataDir, FINGERPRINT)]
+  if (known.some((file) => existsSync(file))) {
     throw new Error(
       "the secret of the pseudonyms is missing, and the event log was made with it: restore the file `secret` from a backup, or set TIDEMARK_SECRET to what it was",
     )
@@ -79,11 +87,24 @@ const fingerprint = (secret: string): string => scryptSync(secret, "tidemark", 1
 /** With another secret than the log was made with, every client would be a stranger. */
 const checkSecret = (dataDir: string, secret: string): void => {
   const found = fingerprint(secret)
-  if (keep(dataDir, "secret.fingerprint", () => found).value === found) return
+  if (keep(dataDir, FINGERPRINT, () => found).value === found) return
   throw new Error(
     "this is not the secret of the pseudonyms that this data directory was made with: set TIDEMARK_SECRET to what it was",
   )
 }
+
+const discard = (dataDir: string): Effect.Effect<never, SecretsUnreadable> =>
+  Effect.sync(() => {
+    for (const name of ["secret", FINGERPRINT]) rmSync(join(dataDir, name), { force: true })
+  }).pipe(
+    Effect.zipRight(
+      new SecretsUnreadable({
+        file: join(dataDir, "secret"),
+        reason:
+          "the event log has events, which were made with another secret: restore the file `secret` from a backup, or set TIDEMARK_SECRET to what it was",
+      }),
+    ),
+  )
 
 /**
  * The administrator's key and the secret of the pseudonyms: from the environment, else kept in the data
@@ -108,6 +129,8 @@ export const loadSecrets = (settings: RuntimeSettings): Effect.Effect<Secrets, S
       return {
         adminKey: admin.value,
         secret: secret.value,
+        secretIsNew: secret.isNew,
+        discard: discard(settings.dataDir),
         adminKeyIsNew: admin.isNew,
         adminKeyFile,
       }

@@ -12,21 +12,21 @@ import { EmbeddedQuarantine } from "../collect/EmbeddedQuarantine.js"
 import { Quarantine } from "../collect/Quarantine.js"
 import { start } from "../domain/Position.js"
 import { EventLog } from "../eventlog/EventLog.js"
-import { openEmbeddedLog } from "../eventlog/embedded/EmbeddedLog.js"
 import { makeGraphqlServer } from "../graphql/Server.js"
 import * as EmbeddedKeyStore from "../keystore/embedded/EmbeddedKeyStore.js"
 import { Processors } from "../processors/Processors.js"
 import * as EngineQueries from "../queries/Queries.js"
 import { Queries } from "../queries/Queries.js"
-import * as EmbeddedReadModels from "../readmodels/embedded/EmbeddedReadModels.js"
 import { ReadModels } from "../readmodels/ReadModels.js"
 import { loadCountryFile } from "./CountryFile.js"
 import { dataDirectory } from "./DataDirectory.js"
+import { openLog } from "./EventLogs.js"
 import { figures } from "./Figures.js"
 import { Gate } from "./Gate.js"
 import { listen, pathOf } from "./HttpServer.js"
 import { metricsHandler } from "./Metrics.js"
 import * as ProcessorsInThread from "./ProcessorsInThread.js"
+import { readerLayer, readModelsData } from "./ReadModelStore.js"
 import { loadSecrets, type Secrets } from "./Secrets.js"
 import type { RuntimeSettings } from "./Settings.js"
 
@@ -50,31 +50,38 @@ export interface Serving {
 }
 
 /** The stores and everything that runs on them, in the order in which they can be opened; closed in reverse. */
-const open = (settings: RuntimeSettings, secret: Uint8Array, died: (error: PartDied) => void) =>
+const open = (
+  settings: RuntimeSettings,
+  secrets: Secrets,
+  died: (error: PartDied) => void,
+  onTrouble: (reason: string | undefined) => void,
+) =>
   Effect.gen(function* () {
     const directories = dataDirectory(settings.dataDir)
-    const log = yield* openEmbeddedLog({ directory: directories.log, slowdownMs: settings.logSlowdownMs })
-    yield* log.failure.pipe(
-      Effect.tap(({ reason }) => died(new PartDied({ part: "the event log's writer", reason }))),
-      Effect.forkScoped,
-    )
-    if ((yield* log.head) !== start && !existsSync(join(directories.keys, "keys.sqlite"))) {
+    const secret = Buffer.from(Redacted.value(secrets.secret), "utf8")
+    const { log, forThread } = yield* openLog(settings.eventLog, {
+      directory: directories.log,
+      slowdownMs: settings.logSlowdownMs,
+      onDied: (reason) => died(new PartDied({ part: "the event log's writer", reason })),
+      onTrouble,
+    })
+    const isEmpty = (yield* log.head) === start
+    if (!isEmpty && secrets.secretIsNew) return yield* secrets.discard
+    if (!isEmpty && !existsSync(join(directories.keys, "keys.sqlite"))) {
       yield* Effect.logWarning(
         `the clients' keys are missing in ${directories.keys}: without them everyone in the log reads as (erased). Restore them from the backup that goes with the log`,
       )
     }
+    const readModels = readModelsData(settings.readModels, directories.readModels)
     const processors = ProcessorsInThread.layer({
-      logDirectory: directories.log,
-      readModelsDirectory: directories.readModels,
-      feed: log.connect(),
+      log: forThread(),
+      readModels,
       onDied: ({ reason }) => died(new PartDied({ part: "the processors' thread", reason })),
     })
     const stores = Layer.mergeAll(
       Layer.succeed(EventLog, log),
       EmbeddedKeyStore.layer({ directory: directories.keys }),
-      EmbeddedReadModels.readerLayer({ directory: directories.readModels }).pipe(
-        Layer.provideMerge(processors),
-      ),
+      readerLayer(readModels).pipe(Layer.provideMerge(processors)),
       EmbeddedQuarantine.layer({ directory: directories.quarantine }),
     )
     const actors = ActorsSingleProcess.layer({
@@ -111,7 +118,7 @@ export const serve = (settings: RuntimeSettings) =>
     const url = `http://${host}:${port}`
     yield* Effect.logInfo(`listening on ${url}, opening the stores in ${settings.dataDir}`)
 
-    const context = yield* open(settings, secret, died)
+    const context = yield* open(settings, secrets, died, (reason) => gate.away(reason))
     const services = yield* Effect.all({
       recorder: Recorder,
       actors: Actors,

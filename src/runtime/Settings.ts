@@ -1,10 +1,15 @@
-import { Config, ConfigError, Duration, Effect, Either, type Option, type Redacted } from "effect"
+import { Config, ConfigError, Duration, Effect, Either, type Option, Redacted } from "effect"
+import { faultOf, isConnection } from "../eventlog/eventstoredb/Connection.js"
+import type { EventLogChoice } from "./EventLogs.js"
+import { type ReadModelStore, readModelStore } from "./ReadModelStore.js"
 
 /** How this process is set up: what the environment says, checked once, before anything is opened. */
 export interface RuntimeSettings {
+  readonly eventLog: EventLogChoice
   readonly host: string
   readonly port: number
   readonly dataDir: string
+  readonly readModels: ReadModelStore
   readonly adminKey: Option.Option<Redacted.Redacted>
   readonly secret: Option.Option<Redacted.Redacted>
   readonly idleAfter: Duration.Duration
@@ -27,6 +32,22 @@ const oneOf = (name: string, built: ReadonlyArray<string>, later: string) =>
           ),
     ),
   )
+
+const EVENT_LOG = "TIDEMARK_EVENT_LOG"
+
+/** The event log that the environment names, also for commands other than `serve`. */
+export const eventLogChoice: Config.Config<EventLogChoice> = Config.string(EVENT_LOG).pipe(
+  Config.withDefault("embedded"),
+  Config.mapOrFail((text): Either.Either<EventLogChoice, ConfigError.ConfigError> => {
+    if (text === "embedded") return Either.right({ _tag: "Embedded" })
+    const wrong = (reason: string) => Either.left(ConfigError.InvalidData([EVENT_LOG], reason))
+    if (!isConnection(text)) return wrong('it must be "embedded", or begin with esdb:// or esdb+discover://')
+    const fault = faultOf(text)
+    return fault === undefined
+      ? Either.right({ _tag: "EventStoreDB", connection: Redacted.make(text) })
+      : wrong(fault.message)
+  }),
+)
 
 const port = Config.integer("TIDEMARK_PORT").pipe(
   Config.withDefault(4000),
@@ -55,13 +76,13 @@ const slowdown = Config.integer("TIDEMARK_FAULT_LOG_SLOWDOWN_MS").pipe(
 
 export const runtimeSettings: Effect.Effect<RuntimeSettings, ConfigError.ConfigError> = Effect.gen(
   function* () {
-    yield* oneOf("TIDEMARK_EVENT_LOG", ["embedded"], "EventStoreDB comes with a later version.")
-    yield* oneOf("TIDEMARK_READ_MODELS", ["embedded"], "MongoDB comes with a later version.")
     yield* oneOf("TIDEMARK_ROLES", ["all"], "One process does everything for now.")
     return {
+      eventLog: yield* eventLogChoice,
       host: yield* Config.nonEmptyString("TIDEMARK_HOST").pipe(Config.withDefault("127.0.0.1")),
       port: yield* port,
       dataDir: yield* Config.nonEmptyString("TIDEMARK_DATA_DIR").pipe(Config.withDefault("./data")),
+      readModels: yield* readModelStore,
       adminKey: yield* Config.option(Config.redacted(Config.nonEmptyString("TIDEMARK_ADMIN_KEY"))),
       secret: yield* Config.option(Config.redacted(Config.nonEmptyString("TIDEMARK_SECRET"))),
       idleAfter: yield* lasting("TIDEMARK_IDLE_AFTER", Duration.minutes(30)),

@@ -2,20 +2,18 @@
  * The thread that folds: its own readers of the event log, the only writer of the read models, and the
  * engine. It speaks `ProcessorsMessage` to the thread that started it, and ends when told "stop".
  */
-import { type MessagePort, parentPort, workerData } from "node:worker_threads"
+import { parentPort, workerData } from "node:worker_threads"
 import { Cause, Effect, Exit, Fiber, Layer, Stream } from "effect"
-import { EmbeddedLogReader } from "../eventlog/embedded/EmbeddedLogReader.js"
 import { Processors, type Progress } from "../processors/Processors.js"
 import * as ProcessorsInProcess from "../processors/ProcessorsInProcess.js"
 import { projections } from "../projections/index.js"
-import * as EmbeddedReadModels from "../readmodels/embedded/EmbeddedReadModels.js"
 import { yieldToRequests } from "../threads/yieldToRequests.js"
+import { type LogForThread, layerInThread } from "./EventLogs.js"
+import { type ReadModelsData, writerLayer } from "./ReadModelStore.js"
 
 export interface ProcessorsThreadData {
-  readonly logDirectory: string
-  readonly readModelsDirectory: string
-  /** Live events from the log's writer. */
-  readonly feed: MessagePort
+  readonly log: LogForThread
+  readonly readModels: ReadModelsData
 }
 
 export type ProcessorsMessage =
@@ -31,8 +29,8 @@ const data = workerData as ProcessorsThreadData
 const say = (message: ProcessorsMessage): void => port.postMessage(message)
 
 const layers = ProcessorsInProcess.layer(projections).pipe(
-  Layer.provide(EmbeddedLogReader.layer({ directory: data.logDirectory, feed: data.feed })),
-  Layer.provide(EmbeddedReadModels.layer({ directory: data.readModelsDirectory })),
+  Layer.provide(layerInThread(data.log)),
+  Layer.provide(writerLayer(data.readModels)),
 )
 
 const run = Effect.gen(function* () {

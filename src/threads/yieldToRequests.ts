@@ -1,8 +1,8 @@
 import { readlinkSync } from "node:fs"
 import { setPriority } from "node:os"
 
-/** Weight of about a tenth of a normal thread's, when both want the same core. */
-const NICE = 10
+/** Weight of about a third of a normal thread's, when both want the same core. */
+const NICE = 5
 
 /**
  * Lets threads that answer requests go first when processors are short; work that is late is caught up with

@@ -5,12 +5,13 @@ import { rounds } from "../support/rounds.js"
 import { runVerify } from "../support/runVerify.js"
 import { type Random, seededRandom } from "../support/Seed.js"
 import { randomEvent, Sender, type SentEvent } from "../support/Sender.js"
+import { patience } from "../support/stores.js"
 import { ADMIN_KEY, TidemarkProcess, temporaryDirectory } from "../support/TidemarkProcess.js"
 import { until } from "../support/until.js"
 
 const ROUNDS = rounds(3, 50)
 const CONNECTIONS = 8
-const READY_MS = 5_000
+const READY_MS = 5_000 * patience
 
 const directory = temporaryDirectory()
 const tidemark = new TidemarkProcess(directory.path)
@@ -61,7 +62,7 @@ afterAll(async () => {
 
 describe("kill -9 at random moments under load", () => {
   it(`accepted means durable, and counted once, over ${ROUNDS} kills`, {
-    timeout: ROUNDS * 20_000 + 60_000,
+    timeout: ROUNDS * 20_000 * patience + 60_000,
   }, async () => {
     const { random } = seededRandom("kill -9")
     for (let round = 0; round < ROUNDS; round++) {
@@ -87,7 +88,7 @@ describe("kill -9 at random moments under load", () => {
     expect([...stored.sentIds].filter((id) => !sent.has(id))).toEqual([])
   })
 
-  it("a restarted process is ready within 5 seconds", () => {
+  it(`a restarted process is ready within ${READY_MS / 1000} seconds`, () => {
     expect(Math.max(...readyAfter)).toBeLessThan(READY_MS)
   })
 

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { join } from "node:path"
+import { storesOf } from "./stores.js"
 import { ADMIN_KEY, projectRoot } from "./TidemarkProcess.js"
 
 export interface Ended {
@@ -18,7 +19,12 @@ export interface Running {
 export const startCommand = (dataDir: string, args: ReadonlyArray<string>, input?: Uint8Array): Running => {
   const child = spawn(process.execPath, [join(projectRoot, "bin", "tidemark.mjs"), ...args], {
     cwd: projectRoot,
-    env: { ...process.env, TIDEMARK_ADMIN_KEY: ADMIN_KEY, TIDEMARK_DATA_DIR: dataDir },
+    env: {
+      ...process.env,
+      TIDEMARK_ADMIN_KEY: ADMIN_KEY,
+      TIDEMARK_DATA_DIR: dataDir,
+      ...storesOf(dataDir).known,
+    },
     stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
   })
   const out = { stdout: "", stderr: "" }

@@ -1,17 +1,24 @@
 import { type ChildProcess, spawn } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { storesOf } from "./stores.js"
+import { type Temporary, temporary } from "./temporary.js"
 import { until } from "./until.js"
 
 export const projectRoot = fileURLToPath(new URL("../..", import.meta.url))
 
 export const ADMIN_KEY = "test-admin-key"
 
-export const temporaryDirectory = (): { readonly path: string; readonly remove: () => void } => {
-  const path = mkdtempSync(join(tmpdir(), "tidemark-test-"))
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
+/** A data directory; the stores that a program on it uses go with it. */
+export const temporaryDirectory = (): Temporary => {
+  const { path, remove } = temporary()
+  return {
+    path,
+    remove: () => {
+      void storesOf(path).close()
+      remove()
+    },
+  }
 }
 
 export interface Answer {
@@ -51,6 +58,7 @@ export class TidemarkProcess {
 
   /** Resolves when `/readyz` says so; returns how long that took, in ms. */
   async start(deadlineMs = 30_000): Promise<number> {
+    const stores = await storesOf(this.dataDir).environment()
     const began = performance.now()
     const command = [...this.wrapper, process.execPath, join(projectRoot, "bin", "tidemark.mjs"), "serve"]
     const child = spawn(command[0] as string, command.slice(1), {
@@ -61,6 +69,7 @@ export class TidemarkProcess {
         TIDEMARK_SECRET: "test-secret",
         TIDEMARK_DATA_DIR: this.dataDir,
         TIDEMARK_PORT: String(this.port),
+        ...stores,
         ...this.env,
       },
       stdio: ["ignore", "pipe", "pipe"],

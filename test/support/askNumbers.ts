@@ -1,7 +1,9 @@
 import type { Filter, Oracle, Range } from "./oracle.js"
 import type { Interval } from "./oracleClock.js"
 import { type Dimension, METRICS, type Metric } from "./oracleEvents.js"
+import { patience } from "./stores.js"
 import type { TidemarkProcess } from "./TidemarkProcess.js"
+import { until } from "./until.js"
 
 /** What narrows a question. */
 export interface Narrowing {
@@ -159,11 +161,23 @@ const packed = (questions: ReadonlyArray<Question>): ReadonlyArray<ReadonlyArray
 }
 
 /** Waits until everything up to a position is counted. */
-export const counted = (tidemark: TidemarkProcess, id: string, position: string): Promise<unknown> =>
-  tidemark.graphql(
-    `query ($id: ID!, $at: Position!) { merchant(id: $id) { totals(range: {from: "2020-01-01", to: "2020-01-02"}, atLeast: $at) { asOf { position } } } }`,
-    { id, at: position },
-  )
+export const counted = async (tidemark: TidemarkProcess, id: string, position: string): Promise<void> => {
+  const answered = async (): Promise<boolean> => {
+    const { body } = await tidemark.request("POST", "/graphql", {
+      body: JSON.stringify({
+        query: `query ($id: ID!, $at: Position!) { merchant(id: $id) { totals(range: {from: "2020-01-01", to: "2020-01-02"}, atLeast: $at) { asOf { position } } } }`,
+        variables: { id, at: position },
+      }),
+      headers: { "content-type": "application/json" },
+    })
+    const errors: ReadonlyArray<{ extensions?: { code?: string } }> = body?.errors ?? []
+    if (errors.some(({ extensions }) => extensions?.code !== "NOT_YET"))
+      throw new Error(JSON.stringify(errors))
+    // A merchant that is not folded yet is not there.
+    return errors.length === 0 && body.data.merchant !== null
+  }
+  await until(`position ${position} is counted`, 12_000 * patience, answered)
+}
 
 /** Asks all of them; describes each answer that is not what it must be. */
 export const differences = async (

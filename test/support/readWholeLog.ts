@@ -1,7 +1,6 @@
-import { join } from "node:path"
 import { Effect, Stream } from "effect"
 import { isSystemType } from "../../src/domain/Event.js"
-import { openEmbeddedLogReader } from "../../src/eventlog/embedded/EmbeddedLogReader.js"
+import { storesOf } from "./stores.js"
 
 export interface WholeLog {
   /** Ids as senders gave them, of all events but Tidemark's own. */
@@ -15,7 +14,7 @@ export const readWholeLog = (dataDir: string): Promise<WholeLog> =>
   Effect.runPromise(
     Effect.scoped(
       Effect.gen(function* () {
-        const log = yield* openEmbeddedLogReader({ directory: join(dataDir, "log") })
+        const log = yield* storesOf(dataDir).openLog()
         const sentIds = new Set<string>()
         const seen = new Set<string>()
         const twice: Array<string> = []

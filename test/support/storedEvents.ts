@@ -1,14 +1,13 @@
-import { join } from "node:path"
 import { Effect, Stream } from "effect"
 import { isSystemType, type StoredEvent } from "../../src/domain/Event.js"
-import { openEmbeddedLogReader } from "../../src/eventlog/embedded/EmbeddedLogReader.js"
+import { storesOf } from "./stores.js"
 
 /** Every event of a log on disk but Tidemark's own, in log order, whether its process runs or not. */
 export const storedEvents = (dataDir: string): Promise<ReadonlyArray<StoredEvent>> =>
   Effect.runPromise(
     Effect.scoped(
       Effect.gen(function* () {
-        const log = yield* openEmbeddedLogReader({ directory: join(dataDir, "log") })
+        const log = yield* storesOf(dataDir).openLog()
         const all: StoredEvent[] = []
         yield* log.readAll({ direction: "forwards" }).pipe(
           Stream.runForEach((events) =>

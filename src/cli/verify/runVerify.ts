@@ -4,26 +4,34 @@ import { join } from "node:path"
 import { Effect, Layer } from "effect"
 import type { Position } from "../../domain/Position.js"
 import { EventLog } from "../../eventlog/EventLog.js"
-import { EmbeddedLogReader } from "../../eventlog/embedded/EmbeddedLogReader.js"
 import { CannotVerify } from "../../processors/CannotVerify.js"
 import { type VerifyReport, verify } from "../../processors/Verify.js"
 import { projections } from "../../projections/index.js"
 import * as EmbeddedReadModels from "../../readmodels/embedded/EmbeddedReadModels.js"
 import { ReadModels } from "../../readmodels/ReadModels.js"
+import { type EventLogChoice, layerToRead } from "../../runtime/EventLogs.js"
+import { type ReadModelsData, snapshotLayer } from "../../runtime/ReadModelStore.js"
 
-export interface VerifyDirectories {
+export interface VerifyStores {
+  /** Directory of the log. */
   readonly log: string
-  readonly readModels: string
+  readonly eventLog: EventLogChoice
+  readonly readModels: ReadModelsData
 }
 
 /** Compares the read models with a fresh fold of the log, beside a server that runs or without one. */
 export const runVerify = (
-  directories: VerifyDirectories,
+  stores: VerifyStores,
   onProgress: (at: Position, end: Position) => void,
 ): Effect.Effect<VerifyReport, CannotVerify> =>
   Effect.scoped(
     Effect.gen(function* () {
-      for (const directory of [directories.log, directories.readModels]) {
+      const { readModels, eventLog } = stores
+      const needed = [
+        ...(eventLog._tag === "Embedded" ? [stores.log] : []),
+        ...(readModels.url === undefined ? [readModels.directory] : []),
+      ]
+      for (const directory of needed) {
         if (!existsSync(directory))
           return yield* new CannotVerify({ reason: `there is no directory ${directory}` })
       }
@@ -32,11 +40,9 @@ export const runVerify = (
         (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true })),
       )
       // The snapshot comes first: whatever it holds is in the log by then.
-      const stored = yield* Layer.build(
-        EmbeddedReadModels.snapshotLayer({ directory: directories.readModels }),
-      )
-      const scratch = yield* Layer.build(EmbeddedReadModels.layer({ directory: temporary }))
-      const log = yield* Layer.build(EmbeddedLogReader.layer({ directory: directories.log }))
+      const stored = yield* Layer.build(snapshotLayer(readModels, join(temporary, "stored")))
+      const scratch = yield* Layer.build(EmbeddedReadModels.layer({ directory: join(temporary, "fresh") }))
+      const log = yield* Layer.build(layerToRead(eventLog, stores.log))
       return yield* verify({
         log: yield* Effect.provide(EventLog, log),
         stored: yield* Effect.provide(ReadModels, stored),
@@ -49,6 +55,6 @@ export const runVerify = (
     Effect.mapError((error) =>
       error._tag === "CannotVerify"
         ? error
-        : new CannotVerify({ reason: error._tag === "LogDamaged" ? error.message : error.reason }),
+        : new CannotVerify({ reason: error._tag === "ReadModelsUnavailable" ? error.reason : error.message }),
     ),
   )

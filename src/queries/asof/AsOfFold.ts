@@ -4,9 +4,9 @@ import { dimensionCode, indexOf } from "../../projections/Dimensions.js"
 import {
   type By,
   type Columns,
+  codesOf,
   type Day,
   FactFold,
-  factValue,
   MAX_VALUES,
   type Part,
 } from "../../projections/metrics.js"
@@ -64,23 +64,36 @@ export class AsOfFold {
 
   /** Takes the first `count` facts, once. */
   readonly take = (columns: Columns, count: number, day: Day): void => {
-    const { filter, by, sessions } = this.wanted
+    const { filter, sessions } = this.wanted
     const passes = filter === undefined ? undefined : matchFacts(filter, columns)
     const names = mayHaveOthers(day, this.wanted) ? this.namesIn(columns, count, day) : undefined
-    const valueAt = (row: number, asked: By): string | null =>
-      names === undefined ? factValue(columns, row, asked) : (names[row] as string)
-    this.fold.addFacts(columns, (row) => row < count && passes?.(row) !== false, valueAt)
-    if (!sessions) return
+    this.fold.addFacts(
+      columns,
+      (row) => row < count && passes?.(row) !== false,
+      names === undefined ? undefined : (row) => names[row] as string,
+    )
+    if (sessions) this.takeRows(columns, count, passes, names)
+  }
+
+  private takeRows(
+    columns: Columns,
+    count: number,
+    passes: ((row: number) => boolean) | undefined,
+    names: ReadonlyArray<string> | undefined,
+  ): void {
+    const { by } = this.wanted
+    const codeOf = by === undefined ? undefined : codesOf(columns, by)
     for (let row = 0; row < count; row++) {
       const at = columns.at(row)
       const visitor = at < this.since ? null : columns.visitor(row)
       if (visitor === null) continue
+      const own = codeOf === undefined ? null : columns.text(codeOf(row))
       this.rows.add({
         visitor,
         activity: Math.min(at, columns.recordedAt(row)),
         isPageView: columns.value(row, indexOf.TYPE) === PAGEVIEW,
         revision: columns.revision(row),
-        what: this.what(by === undefined ? null : valueAt(row, by), passes?.(row) !== false),
+        what: this.what(names === undefined ? own : (names[row] as string), passes?.(row) !== false),
       })
     }
   }
@@ -102,8 +115,8 @@ export class AsOfFold {
     const day = `${zone} ${start}`
     const places = this.places.get(day) ?? new Places()
     this.places.set(day, places)
-    const by = this.wanted.by as By
-    return Array.from({ length: count }, (_, row) => places.of(factValue(columns, row, by)))
+    const codeOf = codesOf(columns, this.wanted.by as By)
+    return Array.from({ length: count }, (_, row) => places.of(columns.text(codeOf(row))))
   }
 
   /** A value, and whether its event passes, as one number. */

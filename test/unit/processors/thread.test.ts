@@ -50,9 +50,8 @@ describe("processors in a thread", () => {
       const context = await run(
         Layer.buildWithScope(
           ProcessorsInThread.layer({
-            logDirectory: directory,
-            readModelsDirectory: directory,
-            feed: log.connect(),
+            log: { _tag: "Embedded", directory, feed: log.connect() },
+            readModels: { directory, url: undefined },
             onDied: (error) => deaths.push(error.message),
           }),
           running,
@@ -90,9 +89,8 @@ describe("processors in a thread", () => {
       Effect.either(
         Layer.buildWithScope(
           ProcessorsInThread.layer({
-            logDirectory: join(directory, "nowhere"),
-            readModelsDirectory: directory,
-            feed: port2,
+            log: { _tag: "Embedded", directory: join(directory, "nowhere"), feed: port2 },
+            readModels: { directory, url: undefined },
             onDied: () => {},
           }),
           scope,

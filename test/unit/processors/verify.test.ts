@@ -34,7 +34,17 @@ describe("verify", () => {
   })
   afterAll(() => bench.close())
 
-  const verified = () => run(runVerify({ log: bench.directory, readModels: bench.directory }, () => {}))
+  const verified = () =>
+    run(
+      runVerify(
+        {
+          log: bench.directory,
+          eventLog: { _tag: "Embedded" },
+          readModels: { directory: bench.directory, url: undefined },
+        },
+        () => {},
+      ),
+    )
 
   it("finds all equal beside a running engine, and says how much it compared", async () => {
     const report = await verified()
@@ -77,7 +87,16 @@ describe("verify", () => {
 
   it("says that it could not check where there is nothing to check", async () => {
     const result = await run(
-      Effect.either(runVerify({ log: "/nowhere", readModels: bench.directory }, () => {})),
+      Effect.either(
+        runVerify(
+          {
+            log: "/nowhere",
+            eventLog: { _tag: "Embedded" },
+            readModels: { directory: bench.directory, url: undefined },
+          },
+          () => {},
+        ),
+      ),
     )
     expect(result._tag).toBe("Left")
   })

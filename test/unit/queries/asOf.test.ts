@@ -190,17 +190,17 @@ describe("an answer as of a position equals a fold of the log up to there", () =
 
   it("on quiet days, over months", async () => {
     const events = recorded(drawHistory(random, 800, 20, 120))
-    await expectSame(random, events, placesIn(random, events, rounds(6, 20)), drawing(rounds(40, 150)))
+    await expectSame(random, events, placesIn(random, events, rounds(5, 20)), drawing(rounds(24, 150)))
   })
 
   it("on busy days", async () => {
     const events = recorded(drawHistory(random, 4_000, 150, 4))
-    await expectSame(random, events, placesIn(random, events, rounds(5, 20)), drawing(rounds(40, 150)))
+    await expectSame(random, events, placesIn(random, events, rounds(4, 20)), drawing(rounds(24, 150)))
   })
 
   it("with more visitors than are told apart", async () => {
     const events = recorded(drawHistory(random, 6_000, 4_000, 2))
-    await expectSame(random, events, placesIn(random, events, rounds(3, 20)), drawing(rounds(30, 100)))
+    await expectSame(random, events, placesIn(random, events, rounds(3, 20)), drawing(rounds(18, 100)))
   })
 
   it("with more values on a day than are counted apart", async () => {

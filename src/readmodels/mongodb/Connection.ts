@@ -1,0 +1,140 @@
+import { Redacted } from "effect"
+import {
+  type Collection,
+  type Db,
+  MongoClient,
+  MongoServerSelectionError,
+  MongoTopologyClosedError,
+} from "mongodb"
+
+export interface MongoOptions {
+  /** `mongodb://…` or `mongodb+srv://…`, with credentials and TLS as the driver takes them. */
+  readonly url: Redacted.Redacted
+  /** How long one answer of the server may take, in ms, before the call fails. */
+  readonly deadlineMs?: number
+}
+
+const DEADLINE_MS = 15_000
+const DEFAULT_DATABASE = "tidemark"
+/** FerretDB 1.x keeps a read open for each statement of an update, and waits for ever at the 100th. */
+const FERRETDB_STATEMENTS = 40
+const STATEMENTS = 1_000
+
+/** A stored document of a read model: `v.n` is the commit that wrote it. Without `d` it was removed. */
+export interface StoredDoc {
+  readonly _id: string
+  readonly v: { readonly n: number; readonly d?: string }
+}
+
+/** Which database a connection string names. */
+export const databaseOf = (url: string): string => {
+  const path = /^[a-z+]+:\/\/[^/]+\/([^?]*)/.exec(url)?.[1] ?? ""
+  return path === "" ? DEFAULT_DATABASE : decodeURIComponent(path)
+}
+
+/** What is wrong with a connection string, without the string itself: it may hold a password. */
+export const faultOf = (url: string): string | undefined => {
+  try {
+    new MongoClient(url)
+    return undefined
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    return message.replaceAll(url, "…")
+  }
+}
+
+/** Where, for people: no credentials. */
+const placeOf = (url: string): string =>
+  `${/^[a-z+]+:\/\/(?:[^@/]*@)?([^/?]*)/.exec(url)?.[1] ?? "?"}/${databaseOf(url)}`
+
+/** One client of a MongoDB server, with deadlines of our own: a frozen server never answers. */
+export class Connection {
+  readonly place: string
+  private client: MongoClient
+  private isClosed = false
+  private hasConnected = false
+  private limits: Promise<{ readonly statements: number; readonly parallel: number }> | undefined
+  readonly deadlineMs: number
+  private readonly database: string
+  private readonly connect: () => MongoClient
+
+  constructor(options: MongoOptions) {
+    const url = Redacted.value(options.url)
+    this.place = placeOf(url)
+    this.deadlineMs = options.deadlineMs ?? DEADLINE_MS
+    const given = new URLSearchParams(url.split("?")[1] ?? "")
+    const unlessGiven = (name: string, value: number) => (given.has(name) ? {} : { [name]: value })
+    this.connect = () =>
+      new MongoClient(url, {
+        writeConcern: { w: "majority" },
+        ...unlessGiven("serverSelectionTimeoutMS", Math.min(5_000, this.deadlineMs)),
+        ...unlessGiven("connectTimeoutMS", Math.min(5_000, this.deadlineMs)),
+        ...unlessGiven("socketTimeoutMS", 2 * this.deadlineMs),
+        ...unlessGiven("maxPoolSize", 20),
+      })
+    this.database = databaseOf(url)
+    this.client = this.connect()
+  }
+
+  get db(): Db {
+    return this.client.db(this.database)
+  }
+
+  close(): Promise<void> {
+    this.isClosed = true
+    return this.client.close()
+  }
+
+  collection<A extends { readonly _id: unknown }>(name: string): Collection<A> {
+    return this.db.collection<A>(name) as unknown as Collection<A>
+  }
+
+  /** The answer, or a failure that says what was not answered in time. */
+  async within<A>(doing: string, answer: Promise<A>): Promise<A> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new Error(`${doing}: no answer within ${this.deadlineMs / 1000} s`)),
+        this.deadlineMs,
+      )
+    })
+    try {
+      const answered = await Promise.race([answer, late])
+      this.hasConnected = true
+      return answered
+    } catch (error) {
+      this.renewAfter(error)
+      throw error
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** A client that could not connect when it was first used never tries again. */
+  private renewAfter(error: unknown): void {
+    const isDead =
+      error instanceof MongoTopologyClosedError ||
+      (error instanceof MongoServerSelectionError && !this.hasConnected)
+    if (isDead && !this.isClosed) this.client = this.connect()
+  }
+
+  /** Statements in one command, and commands at once. */
+  writeLimits(): Promise<{ readonly statements: number; readonly parallel: number }> {
+    this.limits ??= this.within("asking for the server's version", this.db.command({ buildInfo: 1 })).then(
+      (info) =>
+        "ferretdbVersion" in info
+          ? { statements: FERRETDB_STATEMENTS, parallel: 1 }
+          : { statements: STATEMENTS, parallel: 4 },
+      (error: unknown) => {
+        this.limits = undefined
+        throw error
+      },
+    )
+    return this.limits
+  }
+}
+
+const DUPLICATE_KEY = 11_000
+
+export const isDuplicate = (error: unknown): boolean =>
+  (error as { readonly code?: unknown } | null)?.code === DUPLICATE_KEY
