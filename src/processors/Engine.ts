@@ -5,6 +5,7 @@ import type { ReadModelsService, ReadModelsUnavailable } from "../readmodels/Rea
 import { BuildFold } from "./BuildFold.js"
 import { type Planned, planBuild } from "./Builds.js"
 import { FoldGroup } from "./FoldGroup.js"
+import { logOnce, UnknownEvents } from "./KnownEvents.js"
 import type { ProcessorsService, Progress } from "./Processors.js"
 import type { Projection } from "./Projection.js"
 import { WorkingSet, type WorkingSetLimits } from "./WorkingSet.js"
@@ -46,6 +47,8 @@ export const runEngine = (
         Effect.zipRight(PubSub.publish(changes, progress)),
       )
 
+    const logFirst = yield* logOnce
+
     const foldOf = (planned: Planned) =>
       readModels.checkpoints(planned.build.id).pipe(
         Effect.map((checkpoints) => {
@@ -55,7 +58,8 @@ export const runEngine = (
             now === undefined ? () => undefined : (collection, key) => now(id, { collection, key }),
             options.limits,
           )
-          return new BuildFold(planned.build, planned.projection, checkpoints, working)
+          const unknown = new UnknownEvents(planned.replaces !== undefined, logFirst)
+          return new BuildFold(planned.build, planned.projection, checkpoints, working, unknown)
         }),
       )
 
@@ -67,6 +71,7 @@ export const runEngine = (
         const behind = Date.now() - (fold.lastRecordedAt ?? 0)
         if (behind > LEVEL_MS && compare(fold.committed, yield* log.head) < 0) return
         yield* readModels.saveBuild({ ...planned.build, state: "SERVING" })
+        fold.unknown.strict = false
         yield* readModels.dropBuild(waiting.id)
         yield* Ref.update(latest, (all) => new Map([...all].filter(([id]) => id !== planned.replaces?.id)))
         waiting = undefined

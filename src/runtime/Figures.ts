@@ -49,6 +49,12 @@ export const figures = (from: Sources): ReadonlyArray<Figure> => {
     ),
     gauge("quarantine_waiting", "Refused events that wait to be kept", () => quarantine().waiting),
     counter("quarantine_dropped_total", "Refused events that could not be kept", () => quarantine().dropped),
+    counter(
+      "projection_unknown_events_total",
+      "Events passed over because this program does not know their type or version",
+      async () => mostOf((await from.progress()).map(({ passedOver }) => passedOver ?? {})),
+      "type",
+    ),
     gauge("projection_lag_milliseconds", "Age of the oldest event that a build lacks", from.lag, "build"),
     gauge(
       "projection_events_per_second",
@@ -60,4 +66,13 @@ export const figures = (from: Sources): ReadonlyArray<Figure> => {
       "build",
     ),
   ]
+}
+
+/** Every build passes over the same ones: the one that has seen most of them counts. */
+const mostOf = (all: ReadonlyArray<Readonly<Record<string, number>>>): Readonly<Record<string, number>> => {
+  const most = new Map<string, number>()
+  for (const counts of all) {
+    for (const [type, count] of Object.entries(counts)) most.set(type, Math.max(count, most.get(type) ?? 0))
+  }
+  return Object.fromEntries(most)
 }
