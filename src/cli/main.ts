@@ -3,6 +3,7 @@ import { Command } from "commander"
 import { demoCommand } from "./demoCommand.js"
 import { importCommand } from "./importCommand.js"
 import { loadgenCommand } from "./loadgenCommand.js"
+import { newCommand } from "./newCommand.js"
 import { serveCommand } from "./serveCommand.js"
 import { verifyCommand } from "./verifyCommand.js"
 
@@ -19,4 +20,5 @@ await new Command("tidemark")
   .addCommand(importCommand())
   .addCommand(loadgenCommand())
   .addCommand(verifyCommand())
+  .addCommand(newCommand())
   .parseAsync()

@@ -29,7 +29,10 @@ export interface Projection {
   /** Raise it whenever the same events would give other documents. */
   readonly version: number
   readonly collections: ReadonlyArray<string>
+  /** `import.meta.url` of its module: code that was changed under its version is found by the text of it. */
+  readonly source?: string
   readonly apply: (event: RecordedEvent, docs: Docs) => void
 }
 
-export const definitionOf = (projection: Projection): string => `${projection.name}@${projection.version}`
+export const definitionOf = ({ name, version }: Pick<Projection, "name" | "version">): string =>
+  `${name}@${version}`

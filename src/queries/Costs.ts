@@ -36,3 +36,12 @@ export const tooManyTies = refused(
   `more than ${MAX_TIES} events that begin a session happened at one instant with another of the same client: shorten the range, or ask for one metric that is not about sessions`,
   { limit: MAX_TIES },
 )
+
+/** Documents that one question may read: past this it would hold up everyone else. */
+export const MAX_DOCUMENTS = 20_000
+
+export const tooManyDocuments = refused(
+  "TOO_COSTLY",
+  `this reads ${MAX_DOCUMENTS} stored documents or more: shorten the range`,
+  { limit: MAX_DOCUMENTS },
+)

@@ -34,6 +34,7 @@ import { makeOverviewQueries, type OverviewQueries } from "./OverviewQueries.js"
 import { makeProfiles } from "./Profiles.js"
 import { makeProgressBoard } from "./ProgressBoard.js"
 import { makeProjectionQueries, type ProjectionQueries } from "./ProjectionQueries.js"
+import { makeProjectionRows, type ProjectionRows } from "./ProjectionRows.js"
 import { type QueryError, refused } from "./QueryError.js"
 import { everything } from "./Scope.js"
 import { shareBuckets } from "./SharedBuckets.js"
@@ -59,6 +60,8 @@ export interface QueriesService {
   readonly overview: OverviewQueries
   readonly projections: ProjectionQueries
   readonly live: LiveQueries
+  /** Rows of a projection in one file, for code that shows them: whose they are was checked before. */
+  readonly rows: ProjectionRows
   readonly totals: (merchant: Merchant, asked: Asked) => Effect.Effect<Totals, QueryError>
   readonly series: (merchant: Merchant, asked: Asked & SeriesAsked) => Effect.Effect<Series, QueryError>
   readonly breakdown: (
@@ -142,6 +145,7 @@ export const makeQueries = (options: QueriesOptions) =>
       overview,
       projections: makeProjectionQueries(readModels, tail, board),
       live,
+      rows: makeProjectionRows(freshness),
       totals: (merchant, asked) =>
         Effect.flatMap(subject(merchant, asked), (one) => metrics.totals(one, asked)),
       series: (merchant, asked) =>

@@ -6,7 +6,7 @@ import { parentPort, workerData } from "node:worker_threads"
 import { Cause, Effect, Exit, Fiber, Layer, Stream } from "effect"
 import { Processors, type Progress } from "../processors/Processors.js"
 import * as ProcessorsInProcess from "../processors/ProcessorsInProcess.js"
-import { projections } from "../projections/index.js"
+import { projectionsWith } from "../projections/index.js"
 import { yieldToRequests } from "../threads/yieldToRequests.js"
 import { type LogForThread, layerInThread } from "./EventLogs.js"
 import { type ReadModelsData, writerLayer } from "./ReadModelStore.js"
@@ -27,6 +27,9 @@ const port = parentPort
 if (port === null) throw new Error("processorsThread has to be started as a thread")
 const data = workerData as ProcessorsThreadData
 const say = (message: ProcessorsMessage): void => port.postMessage(message)
+
+/** Beside those that always run: `TIDEMARK_PROJECTIONS=hourly, funnel`. */
+const projections = projectionsWith(process.env.TIDEMARK_PROJECTIONS ?? "")
 
 const layers = ProcessorsInProcess.layer(projections).pipe(
   Layer.provide(layerInThread(data.log)),
