@@ -13,6 +13,7 @@ Settings come from the environment:
   TIDEMARK_IDLE_AFTER              silence after which a client is idle ("30 minutes")
   TIDEMARK_PASSIVATE_AFTER         quiet time after which an actor leaves the memory ("2 minutes")
   TIDEMARK_COUNTRY_FILE            country database (.mmdb) for visitors' addresses (none)
+  TIDEMARK_PROJECTIONS             optional projections that run as well: hourly, funnel (none)
   TIDEMARK_EVENT_LOG               "embedded", or EventStoreDB: "esdb://user:password@host:2113?tls=true"
   TIDEMARK_READ_MODELS             "embedded", or MongoDB: "mongodb://user:password@host/database"
   TIDEMARK_ROLES                   "all": there is nothing else yet
