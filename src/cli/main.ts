@@ -3,6 +3,7 @@ import { Command } from "commander"
 import { demoCommand } from "./demoCommand.js"
 import { importCommand } from "./importCommand.js"
 import { loadgenCommand } from "./loadgenCommand.js"
+import { newCommand } from "./newCommand.js"
 import { projectionsCommand } from "./projectionsCommand.js"
 import { serveCommand } from "./serveCommand.js"
 import { verifyCommand } from "./verifyCommand.js"
@@ -21,4 +22,5 @@ await new Command("tidemark")
   .addCommand(loadgenCommand())
   .addCommand(projectionsCommand())
   .addCommand(verifyCommand())
+  .addCommand(newCommand())
   .parseAsync()

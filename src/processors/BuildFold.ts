@@ -2,6 +2,7 @@ import type { RecordedEvent } from "../domain/Event.js"
 import { PARTITIONS, type Partition } from "../domain/Partition.js"
 import { compare, max, min, type Position, start } from "../domain/Position.js"
 import type { Build, Checkpoint, Put } from "../readmodels/ReadModels.js"
+import { UnknownEvents, unknownOf } from "./KnownEvents.js"
 import type { Stopped } from "./Processors.js"
 import type { Projection } from "./Projection.js"
 import type { WorkingSet } from "./WorkingSet.js"
@@ -36,6 +37,7 @@ export class BuildFold {
     readonly projection: Projection,
     checkpoints: ReadonlyMap<Partition, Checkpoint>,
     readonly working: WorkingSet,
+    readonly unknown = new UnknownEvents(false),
   ) {
     this.positions = Array.from({ length: PARTITIONS }, (_, p) => checkpoints.get(p)?.position ?? start)
     this.recordedAts = Array.from({ length: PARTITIONS }, (_, p) => checkpoints.get(p)?.recordedAt ?? null)
@@ -68,8 +70,18 @@ export class BuildFold {
     for (const event of events) {
       const partition = partitionOfStream(event.stream)
       if (partition === undefined) continue
+      const unknown = unknownOf(event.event)
+      if (unknown !== undefined && this.unknown.strict) {
+        this.stop({
+          position: event.position,
+          eventType: event.event.type,
+          reason: `this program does not know events of ${unknown}, and a rebuild must not leave any out: rebuild with the version that recorded it`,
+        })
+        return
+      }
       try {
-        apply(event, this.working)
+        if (unknown === undefined) apply(event, this.working)
+        else this.unknown.passOver(unknown)
       } catch (error) {
         this.stop({
           position: event.position,

@@ -70,6 +70,7 @@ export class FoldGroup {
 
   private progress(): ReadonlyArray<Progress> {
     return this.folds.map((fold) => ({
+      ...(fold.unknown.passedOver === undefined ? {} : { passedOver: fold.unknown.passedOver }),
       projection: fold.projection.name,
       build: fold.build.id,
       position: fold.committed,

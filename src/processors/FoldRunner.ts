@@ -4,6 +4,7 @@ import type { EventLogService } from "../eventlog/EventLog.js"
 import type { Build, ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import { BuildFold } from "./BuildFold.js"
 import { FoldGroup } from "./FoldGroup.js"
+import { logOnce, UnknownEvents } from "./KnownEvents.js"
 import type { Progress } from "./Processors.js"
 import { definitionOf, type Projection } from "./Projection.js"
 import type { Runner } from "./Runner.js"
@@ -55,7 +56,10 @@ export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner
         return PubSub.publish(changes, progress)
       })
 
-    const foldOf = (build: Build): Effect.Effect<BuildFold, ReadModelsUnavailable> =>
+    const logFirst = yield* logOnce
+
+    /** What is rebuilt must leave nothing out: it stops where it would. */
+    const foldOf = (build: Build, isStrict: boolean): Effect.Effect<BuildFold, ReadModelsUnavailable> =>
       Effect.gen(function* () {
         const projection = projections.find((one) => definitionOf(one) === build.definition)
         if (projection === undefined) {
@@ -67,12 +71,13 @@ export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner
           now === undefined ? () => undefined : (collection, key) => now(build.id, { collection, key }),
           options.limits,
         )
-        return new BuildFold(build, projection, checkpoints, working)
+        const unknown = new UnknownEvents(isStrict, logFirst)
+        return new BuildFold(build, projection, checkpoints, working, unknown)
       })
 
-    const start: Runner["start"] = (builds) =>
+    const start: Runner["start"] = (builds, where) =>
       Effect.gen(function* () {
-        const folds = yield* Effect.forEach(builds, foldOf)
+        const folds = yield* Effect.forEach(builds, (build) => foldOf(build, where === "aside"))
         if (folds.length === 0) return
         yield* stopWhenAhead(log, folds).pipe(
           Effect.catchAll((error) => Effect.logWarning("the head of the event log could not be read", error)),

@@ -18,6 +18,8 @@ export interface Progress {
   readonly position: Position
   readonly recordedAt: number | null
   readonly eventsPerSecond: number
+  /** Events that this program does not know and has passed over since its start, by type; missing when none. */
+  readonly passedOver?: Readonly<Record<string, number>>
   /** Present when it goes no further until the program is started again. */
   readonly stopped?: Stopped
 }

@@ -34,4 +34,5 @@ export interface Projection {
   readonly apply: (event: RecordedEvent, docs: Docs) => void
 }
 
-export const definitionOf = (projection: Projection): string => `${projection.name}@${projection.version}`
+export const definitionOf = ({ name, version }: Pick<Projection, "name" | "version">): string =>
+  `${name}@${version}`

@@ -54,8 +54,15 @@ export class FactFold {
     this.found = parts.map(() => new Map())
   }
 
-  /** The facts that a part holds and that are accepted, by their index. */
-  addFacts(columns: Columns, accepts?: (index: number) => boolean): void {
+  /**
+   * The facts that a part holds and that are accepted, by their index. `valueAt`: what they are broken down by,
+   * where that is not simply their own value.
+   */
+  addFacts(
+    columns: Columns,
+    accepts?: (index: number) => boolean,
+    valueAt?: (index: number) => string | null,
+  ): void {
     const code = this.by === undefined ? noCode : codesOf(columns, this.by)
     const members: Array<string | undefined> = []
     this.parts.forEach(({ interval, range }, part) => {
@@ -69,20 +76,28 @@ export class FactFold {
           time = bucketAt(this.zone, interval, at)
           byCode = []
         }
+        if (valueAt !== undefined) {
+          this.countFact(this.bucketIn(part, time.from, valueAt(i)), columns, i, members)
+          continue
+        }
         const one = code(i)
         let bucket = byCode[one]
         if (bucket === undefined) {
           bucket = this.bucketIn(part, time.from, this.by === undefined ? undefined : columns.text(one))
           byCode[one] = bucket
         }
-        countRow(bucket.counts, columns, i)
-        if (bucket.visitors === undefined) continue
-        const visitor = columns.visitorCode(i)
-        if (visitor === 0) continue
-        members[visitor] ??= memberOf(columns.text(visitor) as string)
-        bucket.visitors.addMember(members[visitor] as string)
+        this.countFact(bucket, columns, i, members)
       }
     })
+  }
+
+  private countFact(bucket: Bucket, columns: Columns, row: number, members: Array<string | undefined>): void {
+    countRow(bucket.counts, columns, row)
+    if (bucket.visitors === undefined) return
+    const visitor = columns.visitorCode(row)
+    if (visitor === 0) return
+    members[visitor] ??= memberOf(columns.text(visitor) as string)
+    bucket.visitors.addMember(members[visitor] as string)
   }
 
   /** A session, where a part holds its start. `property`: of its earliest event, by name. */
@@ -98,7 +113,8 @@ export class FactFold {
     this.change(start, by === undefined ? undefined : dimensionValue(values, by.dimension), change)
   }
 
-  private change(start: number, value: string | null | undefined, change: SessionChange): void {
+  /** A change of the sessions that start at an instant, with the value that they are broken down by. */
+  change(start: number, value: string | null | undefined, change: SessionChange): void {
     this.parts.forEach(({ interval, range }, part) => {
       if (start < range.from || start >= range.to) return
       const { from } = bucketAt(this.zone, interval, start)
@@ -139,7 +155,7 @@ const bucketAt = (zone: string, interval: Interval, at: number): Range => ({
 const noCode = (): number => 0
 
 /** The text of what a breakdown is made by, as its code in the columns. */
-const codesOf = (columns: Columns, { dimension, property }: By): ((row: number) => number) => {
+export const codesOf = (columns: Columns, { dimension, property }: By): ((row: number) => number) => {
   if (dimension === "PROPERTY") return (row) => columns.propertyCode(row, property ?? "")
   const index = indexOf[dimension]
   return (row) => columns.code(row, index)

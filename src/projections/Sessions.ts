@@ -142,7 +142,7 @@ const decode = (day: number, line: Line): Session => {
 }
 
 /** Which of two events at one instant comes first must not depend on when they were recorded. */
-const comesBefore = (id: string, other: string): boolean =>
+export const comesBefore = (id: string, other: string): boolean =>
   id.length === other.length ? id < other : id.length < other.length
 
 const entryIn = (docs: Docs, merchantId: string, day: number, visitor: string): Entry =>

@@ -1,8 +1,9 @@
-import { isBusinessType, SystemType } from "../domain/Event.js"
+import { isBusinessType, type RecordedEvent, SystemType } from "../domain/Event.js"
 import { partitionOf, SYSTEM } from "../domain/Partition.js"
+import type { Position } from "../domain/Position.js"
 import { evolveSettings, type MerchantSettings } from "../domain/Settings.js"
 import type { Docs, Projection } from "../processors/Projection.js"
-import { key } from "../readmodels/Key.js"
+import { key, under } from "../readmodels/Key.js"
 import type { Doc, Ref, Row, Scan } from "../readmodels/ReadModels.js"
 
 /** Each merchant's settings and latest activity, the API keys issued for it, and how many merchants there are. */
@@ -11,6 +12,8 @@ const MERCHANTS = "merchants"
 const API_KEYS = "apiKeys"
 /** Merchant and key id → hash, as a revocation names no hash. */
 const KEY_HASHES = "keyHashes"
+/** Merchant and position → the settings from that event on: what was asked about the past is cut by its zone. */
+const SETTINGS = "settings"
 /** Partition → how many merchants it has: counting them must not take a look at each. */
 const COUNTS = "counts"
 
@@ -39,9 +42,9 @@ export interface ApiKeyDoc {
 
 export const merchants: Projection = {
   name: PROJECTION,
-  version: 2,
+  version: 3,
   source: import.meta.url,
-  collections: [MERCHANTS, API_KEYS, KEY_HASHES, COUNTS],
+  collections: [MERCHANTS, API_KEYS, KEY_HASHES, SETTINGS, COUNTS],
   apply: (recorded, docs) => {
     const event = recorded.event
     const { merchantId, apiKey } = event.data
@@ -58,12 +61,10 @@ export const merchants: Projection = {
     switch (event.type) {
       case SystemType.MerchantCreated:
         doc.createdAt ??= event.at
-        countMerchant(docs, merchantId, doc)
-        doc.settings = evolveSettings(doc.settings, event) as MerchantSettings
+        changeSettings(recorded, doc, docs)
         return
       case SystemType.MerchantSettingsChanged:
-        countMerchant(docs, merchantId, doc)
-        doc.settings = evolveSettings(doc.settings, event) as MerchantSettings
+        changeSettings(recorded, doc, docs)
         return
       case SystemType.ApiKeyIssued: {
         if (apiKey?.hash === undefined) return
@@ -88,6 +89,27 @@ export const merchants: Projection = {
     }
   },
 }
+
+const changeSettings = ({ event, position }: RecordedEvent, doc: MerchantDoc, docs: Docs): void => {
+  const { merchantId } = event.data
+  countMerchant(docs, merchantId, doc)
+  doc.settings = evolveSettings(doc.settings, event) as MerchantSettings
+  docs.put(SETTINGS, key(merchantId, positionPart(position)), doc.settings)
+}
+
+/** Positions have up to 20 digits; in keys they sort as they come. */
+const positionPart = (position: Position): string => position.padStart(20, "0")
+
+/** The scan that finds the settings that a merchant had at a position. Decode its row, if any, with `decodeSettings`. */
+export const settingsScan = (merchantId: string, at: Position): Scan => ({
+  collection: SETTINGS,
+  from: under(merchantId).from,
+  to: `${key(merchantId, positionPart(at))}\u0001`,
+  limit: 1,
+  reverse: true,
+})
+
+export const decodeSettings = (doc: Doc): MerchantSettings => doc as MerchantSettings
 
 /** Before its settings change: it is there from the first of them on. */
 const countMerchant = (docs: Docs, merchantId: string, doc: MerchantDoc): void => {

@@ -19,13 +19,13 @@ export { bucketScans, daysOf, daysScan, keptBuckets, Sum, segmentsScan, sumOf, s
 export type { Counts } from "./Counts.js"
 export { addCounts, currenciesOf, isMet, metricValue, moneyOf, noCounts } from "./Counts.js"
 export { waitingSessions } from "./DayFold.js"
-export type { Part } from "./FactFold.js"
-export { FactFold } from "./FactFold.js"
+export type { By, Part } from "./FactFold.js"
+export { codesOf, FactFold } from "./FactFold.js"
 export type { Fact, Segment } from "./Facts.js"
 export { Columns, FACTS } from "./Facts.js"
 export { activeMerchants, collections, everyMerchant, keptFor } from "./Layout.js"
 export type { Session } from "./Sessions.js"
-export { sessionsOf, sessionsScan } from "./Sessions.js"
+export { comesBefore, SESSION_GAP, sessionsOf, sessionsScan } from "./Sessions.js"
 
 /**
  * The numbers of each merchant, in buckets of its own time zone (the settings in force when an event was

@@ -1,6 +1,6 @@
 import { Effect, FiberRef } from "effect"
 import type { Partition } from "../domain/Partition.js"
-import { compare, isPosition, type Position } from "../domain/Position.js"
+import { compare, isPosition, type Position, start } from "../domain/Position.js"
 import type { Progress } from "../processors/Processors.js"
 import type { Answer, Build, Checkpoint, Follow, ReadModelsService, Scan } from "../readmodels/ReadModels.js"
 import type { LogTail } from "./LogTail.js"
@@ -27,6 +27,8 @@ export interface Reading {
 
 /** How long a question with `atLeast` waits. */
 export const AT_LEAST_MS = 10_000
+/** How often who waits looks whether another build serves. */
+const LOOK_AGAIN_MS = 1_000
 
 /** Reads of a projection's serving build, each with how fresh it is. */
 export interface Freshness {
@@ -37,12 +39,12 @@ export interface Freshness {
     scans: ReadonlyArray<Scan>,
     follow?: Follow,
   ) => Effect.Effect<Reading, QueryError>
-  /** Waits until the projection is at the position, which is checked first. */
+  /** Waits until all these projections are at the position, which is checked first: `deadlineMs` in all. */
   readonly settle: (
-    projection: string,
-    atLeast: string | null | undefined,
+    projections: ReadonlyArray<string>,
+    atLeast: string,
     deadlineMs?: number,
-  ) => Effect.Effect<void, QueryError>
+  ) => Effect.Effect<Position, QueryError>
   /** A position that a client sent: well-formed, and not beyond the head of the log. */
   readonly checkPosition: (text: string) => Effect.Effect<Position, QueryError>
 }
@@ -113,22 +115,29 @@ export const makeFreshness = (
       })
     })
 
-  const settle = (
-    projection: string,
-    atLeast: string | null | undefined,
-    deadlineMs = AT_LEAST_MS,
-  ): Effect.Effect<void, QueryError> =>
+  /** A build that takes over meanwhile is waited for in the place of the one before. */
+  const wait = (projection: string, position: Position, until: number, deadlineMs: number) =>
     Effect.gen(function* () {
-      if (atLeast === null || atLeast === undefined) return
+      for (;;) {
+        const build = yield* serving(projection)
+        const left = until - performance.now()
+        if (yield* board.reached(build.id, position, Math.max(0, Math.min(left, LOOK_AGAIN_MS)))) return
+        if (left > LOOK_AGAIN_MS) continue
+        const reached = board.of(build.id)?.position ?? start
+        return yield* refused(
+          "NOT_YET",
+          `after ${deadlineMs / 1000} s the read model is at position ${reached}, not yet at ${position}: ask again, or without the position`,
+          { reached },
+        )
+      }
+    })
+
+  const settle: Freshness["settle"] = (projections, atLeast, deadlineMs = AT_LEAST_MS) =>
+    Effect.gen(function* () {
       const position = yield* checkPosition(atLeast)
-      const build = yield* serving(projection)
-      if (yield* board.reached(build.id, position, deadlineMs)) return
-      const reached = board.of(build.id)?.position ?? "0"
-      return yield* refused(
-        "NOT_YET",
-        `after ${deadlineMs / 1000} s the read model is at position ${reached}, not yet at ${position}: ask again, or without atLeast`,
-        { reached },
-      )
+      const until = performance.now() + deadlineMs
+      for (const projection of projections) yield* wait(projection, position, until, deadlineMs)
+      return position
     })
 
   return { serving, read, settle, checkPosition }

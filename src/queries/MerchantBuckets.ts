@@ -23,9 +23,9 @@ import {
   waitingSessions,
 } from "../projections/metrics.js"
 import type { Build, Row, Scan } from "../readmodels/ReadModels.js"
-import { MAX_FACTS, tooManyFacts } from "./Costs.js"
+import { MAX_DOCUMENTS, MAX_FACTS, tooManyDocuments, tooManyFacts } from "./Costs.js"
 import { atOneBuild, type Freshness, type Reading } from "./Freshness.js"
-import { type QueryError, refused } from "./QueryError.js"
+import type { QueryError } from "./QueryError.js"
 import { AHEAD_MS } from "./TimeRange.js"
 import type { Zones } from "./Zones.js"
 
@@ -40,9 +40,6 @@ export interface BucketsWanted extends Wanted {
   /** Whether sessions are counted too. */
   readonly sessions: boolean
 }
-
-/** Documents that one question may read: past this it would hold up everyone else. */
-export const MAX_DOCUMENTS = 20_000
 
 /** Whose buckets, and in which zone they are asked for. */
 export interface BucketsOf {
@@ -282,13 +279,7 @@ export const makeMerchantBuckets = (freshness: Freshness, zones: Zones): Merchan
           question.follow(rows),
         )
         const documents = reading.answer.rows.reduce((sum, rows) => sum + rows.length, 0)
-        if (documents >= MAX_DOCUMENTS) {
-          return yield* refused(
-            "TOO_COSTLY",
-            `this reads ${MAX_DOCUMENTS} stored documents or more: shorten the range`,
-            { limit: MAX_DOCUMENTS },
-          )
-        }
+        if (documents >= MAX_DOCUMENTS) return yield* tooManyDocuments
         if (question.facts > MAX_FACTS) return yield* tooManyFacts(question.facts)
         return { ...reading, parts: question.answer(reading.answer.rows) }
       }),

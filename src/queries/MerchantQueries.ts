@@ -1,7 +1,15 @@
 import { Effect, Option } from "effect"
 import { partitionOf } from "../domain/Partition.js"
-import type { MerchantSettings } from "../domain/Settings.js"
-import { decodeMerchant, merchantRef, merchantsScan, PROJECTION } from "../projections/merchants.js"
+import type { Position } from "../domain/Position.js"
+import { defaultSettings, type MerchantSettings } from "../domain/Settings.js"
+import {
+  decodeMerchant,
+  decodeSettings,
+  merchantRef,
+  merchantsScan,
+  PROJECTION,
+  settingsScan,
+} from "../projections/merchants.js"
 import type { ReadModelsService } from "../readmodels/ReadModels.js"
 import type { CatchUp } from "./CatchUp.js"
 import type { Freshness } from "./Freshness.js"
@@ -21,6 +29,8 @@ export interface MerchantQueries {
   readonly find: (scope: Scope, id: string) => Effect.Effect<Merchant | undefined, QueryError>
   /** Those of these ids that exist, by id. For questions of those who see everything. */
   readonly several: (ids: Iterable<string>) => Effect.Effect<ReadonlyMap<string, Merchant>, QueryError>
+  /** What its settings were at a position that the read model includes; the defaults before it existed. */
+  readonly settingsAt: (id: string, position: Position) => Effect.Effect<MerchantSettings, QueryError>
   /** In order of their ids. */
   readonly list: (scope: Scope, args: PageArgs) => Effect.Effect<Page<Merchant>, QueryError>
 }
@@ -51,6 +61,14 @@ export const makeMerchantQueries = (
 
   const find = (scope: Scope, id: string): Effect.Effect<Merchant | undefined, QueryError> =>
     !isMerchantId(id) || !sees(scope, id) ? Effect.succeed(undefined) : catchUp.orElse(PROJECTION, look(id))
+
+  const settingsAt: MerchantQueries["settingsAt"] = (id, position) =>
+    Effect.gen(function* () {
+      const build = yield* freshness.serving(PROJECTION)
+      const answer = yield* readModels.query(build.id, partitionOf(id), [settingsScan(id, position)])
+      const row = answer.rows[0]?.[0]
+      return row === undefined ? defaultSettings : decodeSettings(row.doc)
+    })
 
   const several: MerchantQueries["several"] = (ids) =>
     Effect.gen(function* () {
@@ -94,5 +112,5 @@ export const makeMerchantQueries = (
       )
     })
 
-  return { find, several, list }
+  return { find, settingsAt, several, list }
 }

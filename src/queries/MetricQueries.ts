@@ -7,8 +7,10 @@ import {
   type Metric,
   metrics,
 } from "../domain/Metrics.js"
+import type { Position } from "../domain/Position.js"
 import type { Range } from "../domain/TimeBuckets.js"
 import { isMet, metricValue, Sum, sumOf, sumsBy } from "../projections/metrics.js"
+import type { AsOfBuckets } from "./asof/AsOfBuckets.js"
 import { checkFilter } from "./Filter.js"
 import type { FilteredBuckets } from "./FilteredBuckets.js"
 import type { AsOf } from "./Freshness.js"
@@ -58,6 +60,8 @@ export interface Subject {
   readonly id: string
   readonly timezone: string
   readonly currency: string
+  /** As it stood at this position, which the read models include; the settings are those of then. */
+  readonly upTo?: Position | undefined
 }
 
 export interface BreakdownAsked {
@@ -135,7 +139,11 @@ const byOf = (by: Dimension, property: string | null | undefined) => {
   return Effect.succeed({ dimension: by, property: named })
 }
 
-export const makeMetricQueries = (buckets: MerchantBuckets, facts: FilteredBuckets): MetricQueries => {
+export const makeMetricQueries = (
+  buckets: MerchantBuckets,
+  facts: FilteredBuckets,
+  past: AsOfBuckets,
+): MetricQueries => {
   const read = (
     subject: Subject,
     parts: ReadonlyArray<Part>,
@@ -145,6 +153,11 @@ export const makeMetricQueries = (buckets: MerchantBuckets, facts: FilteredBucke
   ): Effect.Effect<BucketReading, QueryError> =>
     Effect.gen(function* () {
       const checked = filter === null || filter === undefined ? undefined : yield* checkFilter(filter)
+      if (subject.upTo !== undefined) {
+        const narrowing = checked === undefined || checked.terms.length === 0 ? undefined : checked
+        const { visitors, sessions } = needs
+        return yield* past.read(subject, parts, { visitors, sessions, by, filter: narrowing }, subject.upTo)
+      }
       if ((checked === undefined || checked.terms.length === 0) && by?.dimension !== "PROPERTY") {
         const dimension = by?.dimension as BucketDimension | undefined
         return yield* buckets.read(subject, parts, { ...needs, dimension })

@@ -15,7 +15,7 @@ export interface ProgressBoard {
 const LOOK_MS = 500
 
 /** Follows the processors until the scope ends. */
-export const makeProgressBoard = (processors: ProcessorsService) =>
+export const makeProgressBoard = (processors: Pick<ProcessorsService, "progress" | "changes">) =>
   Effect.gen(function* () {
     const latest = new Map<string, Progress>()
     const listeners = new Set<(progress: Progress) => void>()

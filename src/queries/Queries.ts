@@ -9,6 +9,8 @@ import { projections } from "../projections/index.js"
 import { PROJECTION as MERCHANTS } from "../projections/merchants.js"
 import { PROJECTION as METRICS } from "../projections/metrics.js"
 import { ReadModels } from "../readmodels/ReadModels.js"
+import { makeAsOfBuckets } from "./asof/AsOfBuckets.js"
+import { makeMomentReads } from "./asof/Moment.js"
 import { batchedReads } from "./BatchedReads.js"
 import { makeCatchUp } from "./CatchUp.js"
 import { type ClientQueries, makeClientQueries } from "./ClientQueries.js"
@@ -34,6 +36,7 @@ import { makeOverviewQueries, type OverviewQueries } from "./OverviewQueries.js"
 import { makeProfiles } from "./Profiles.js"
 import { makeProgressBoard } from "./ProgressBoard.js"
 import { makeProjectionQueries, type ProjectionQueries } from "./ProjectionQueries.js"
+import { makeProjectionRows, type ProjectionRows } from "./ProjectionRows.js"
 import { type QueryError, refused } from "./QueryError.js"
 import { everything } from "./Scope.js"
 import { shareBuckets } from "./SharedBuckets.js"
@@ -45,6 +48,8 @@ interface Asked {
   readonly currency?: string | null | undefined
   /** Waits until the answer includes this position. */
   readonly atLeast?: string | null | undefined
+  /** Answers as it stood at this position; the merchant's settings too. */
+  readonly asOfPosition?: string | null | undefined
   /** Only events, and sessions, that meet it. */
   readonly filter?: Filter | null | undefined
 }
@@ -58,6 +63,8 @@ export interface QueriesService {
   readonly projections: ProjectionQueries
   readonly comparisons: Comparisons
   readonly live: LiveQueries
+  /** Rows of a projection in one file, for code that shows them: whose they are was checked before. */
+  readonly rows: ProjectionRows
   readonly totals: (merchant: Merchant, asked: Asked) => Effect.Effect<Totals, QueryError>
   readonly series: (merchant: Merchant, asked: Asked & SeriesAsked) => Effect.Effect<Series, QueryError>
   readonly breakdown: (
@@ -100,7 +107,9 @@ export const makeQueries = (options: QueriesOptions) =>
     const profiles = makeProfiles({ keys, readModels, freshness, now })
     const zones = makeZones(readModels, freshness)
     const buckets = shareBuckets(makeMerchantBuckets(freshness, zones))
-    const metrics = makeMetricQueries(buckets, makeFilteredBuckets(readModels, freshness, zones))
+    const moments = makeMomentReads(log, now)
+    const past = makeAsOfBuckets({ readModels, freshness, zones, log, moments })
+    const metrics = makeMetricQueries(buckets, makeFilteredBuckets(readModels, freshness, zones), past)
     const merchants = makeMerchantQueries(readModels, freshness, catchUp)
     const clients = makeClientQueries({
       ...{ readModels, freshness, catchUp, profiles, merchants, secret, idleAfterMs, now },
@@ -120,7 +129,7 @@ export const makeQueries = (options: QueriesOptions) =>
     /** Settings and numbers are read models of their own: both have to be at the position. */
     const subject = (merchant: Merchant, asked: Asked): Effect.Effect<Subject, QueryError> =>
       Effect.gen(function* () {
-        const { currency, atLeast } = asked
+        const { currency, atLeast, asOfPosition } = asked
         if (currency !== undefined && currency !== null && !isCurrency(currency)) {
           return yield* refused(
             "INVALID_CURRENCY",
@@ -129,9 +138,13 @@ export const makeQueries = (options: QueriesOptions) =>
         }
         let current = merchant
         if (atLeast !== undefined && atLeast !== null) {
-          yield* freshness.settle(METRICS, atLeast)
-          yield* freshness.settle(MERCHANTS, atLeast)
+          yield* freshness.settle([METRICS, MERCHANTS], atLeast)
           current = (yield* merchants.find(everything, merchant.id)) ?? merchant
+        }
+        if (asOfPosition !== undefined && asOfPosition !== null) {
+          const upTo = yield* freshness.settle([METRICS, MERCHANTS], asOfPosition)
+          const { timezone, currency: own } = yield* merchants.settingsAt(merchant.id, upTo)
+          return { id: merchant.id, timezone, currency: currency ?? own, upTo }
         }
         const { timezone, currency: own } = current.settings
         return { id: merchant.id, timezone, currency: currency ?? own }
@@ -150,6 +163,7 @@ export const makeQueries = (options: QueriesOptions) =>
       comparisons,
       projections: makeProjectionQueries(readModels, processors, tail, board),
       live,
+      rows: makeProjectionRows(freshness),
       totals: (merchant, asked) =>
         Effect.flatMap(subject(merchant, asked), (one) => metrics.totals(one, asked)),
       series: (merchant, asked) =>
@@ -157,10 +171,7 @@ export const makeQueries = (options: QueriesOptions) =>
       breakdown: (merchant, asked) =>
         Effect.flatMap(subject(merchant, asked), (one) => metrics.breakdown(one, asked)),
       settled: (position, deadlineMs) =>
-        Effect.zipRight(
-          freshness.settle(METRICS, position, deadlineMs),
-          freshness.settle(MERCHANTS, position, deadlineMs),
-        ),
+        Effect.asVoid(freshness.settle([METRICS, MERCHANTS], position, deadlineMs)),
     }
     return service
   })

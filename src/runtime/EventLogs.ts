@@ -1,11 +1,12 @@
 import type { MessagePort } from "node:worker_threads"
-import { Effect, type Layer, Redacted, type Scope } from "effect"
+import { Context, Effect, Layer, Redacted, type Scope } from "effect"
 import { OWN_STREAMS } from "../domain/Partition.js"
-import type { EventLog, EventLogService, LogError } from "../eventlog/EventLog.js"
+import { EventLog, type EventLogService, type LogError } from "../eventlog/EventLog.js"
 import { openEmbeddedLog } from "../eventlog/embedded/EmbeddedLog.js"
 import { EmbeddedLogReader } from "../eventlog/embedded/EmbeddedLogReader.js"
 import type { MalformedConnection } from "../eventlog/eventstoredb/Connection.js"
 import { EventStoreEventLog, openEventStoreLog } from "../eventlog/eventstoredb/EventStoreLog.js"
+import { upcasting } from "../eventlog/Upcasting.js"
 
 /** Which event log: what TIDEMARK_EVENT_LOG says. */
 export type EventLogChoice =
@@ -41,7 +42,7 @@ const openEmbedded = (options: OpenOptions): Effect.Effect<OpenedLog, LogError, 
       Effect.tap(({ reason }) => options.onDied(reason)),
       Effect.forkScoped,
     )
-    return { log, forThread: () => ({ _tag: "Embedded", directory, feed: log.connect() }) }
+    return { log: upcasting(log), forThread: () => ({ _tag: "Embedded", directory, feed: log.connect() }) }
   })
 
 /** The log for appending and reading, in the thread that owns it. */
@@ -53,21 +54,29 @@ export const openLog = (
   const connection = Redacted.value(choice.connection)
   return Effect.map(
     openEventStoreLog({ connection, streams: OWN_STREAMS, onTrouble: options.onTrouble }),
-    (log) => ({ log, forThread: () => ({ _tag: "EventStoreDB", connection }) }),
+    (log) => ({ log: upcasting(log), forThread: () => ({ _tag: "EventStoreDB", connection }) }),
   )
 }
 
+/** Events of all versions come as those of today, from whichever log: see `Upcasting`. */
+const inTodaysForm = <E>(layer: Layer.Layer<EventLog, E>): Layer.Layer<EventLog, E> =>
+  Layer.map(layer, (context) => Context.make(EventLog, upcasting(Context.get(context, EventLog))))
+
 /** The same log in another thread. Each thread has connections of its own. */
 export const layerInThread = (log: LogForThread): Layer.Layer<EventLog, MalformedConnection | LogError> =>
-  log._tag === "Embedded"
-    ? EmbeddedLogReader.layer({ directory: log.directory, feed: log.feed })
-    : EventStoreEventLog.layer({ connection: log.connection, streams: OWN_STREAMS })
+  inTodaysForm(
+    log._tag === "Embedded"
+      ? EmbeddedLogReader.layer({ directory: log.directory, feed: log.feed })
+      : EventStoreEventLog.layer({ connection: log.connection, streams: OWN_STREAMS }),
+  )
 
 /** The log for a process that only reads, beside a server that runs or without one. */
 export const layerToRead = (
   choice: EventLogChoice,
   directory: string,
 ): Layer.Layer<EventLog, MalformedConnection | LogError> =>
-  choice._tag === "Embedded"
-    ? EmbeddedLogReader.layer({ directory })
-    : EventStoreEventLog.layer({ connection: Redacted.value(choice.connection), streams: OWN_STREAMS })
+  inTodaysForm(
+    choice._tag === "Embedded"
+      ? EmbeddedLogReader.layer({ directory })
+      : EventStoreEventLog.layer({ connection: Redacted.value(choice.connection), streams: OWN_STREAMS }),
+  )

@@ -92,6 +92,12 @@ export const figures = (from: Sources): ReadonlyArray<Figure> => {
         ),
       "projection",
     ),
+    counter(
+      "projection_unknown_events_total",
+      "Events passed over because this program does not know their type or version",
+      async () => mostOf((await from.progress()).map(({ passedOver }) => passedOver ?? {})),
+      "type",
+    ),
     gauge(
       "projection_events_per_second",
       "Events folded",
@@ -102,4 +108,13 @@ export const figures = (from: Sources): ReadonlyArray<Figure> => {
       "build",
     ),
   ]
+}
+
+/** Every build passes over the same ones: the one that has seen most of them counts. */
+const mostOf = (all: ReadonlyArray<Readonly<Record<string, number>>>): Readonly<Record<string, number>> => {
+  const most = new Map<string, number>()
+  for (const counts of all) {
+    for (const [type, count] of Object.entries(counts)) most.set(type, Math.max(count, most.get(type) ?? 0))
+  }
+  return Object.fromEntries(most)
 }

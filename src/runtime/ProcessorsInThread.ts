@@ -5,7 +5,7 @@ import { definitionsOf } from "../processors/Fingerprint.js"
 import { withoutOldRates } from "../processors/FoldRunner.js"
 import { Processors, type Progress } from "../processors/Processors.js"
 import type { Runner } from "../processors/Runner.js"
-import { projections } from "../projections/index.js"
+import { projectionsWith } from "../projections/index.js"
 import { type Build, ReadModels, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import type { LogForThread } from "./EventLogs.js"
 import { type FoldingThread, type ProcessorsDied, startFoldingThread } from "./FoldingThread.js"
@@ -129,7 +129,7 @@ export const layer = (
       const log = yield* EventLog
       const readModels = yield* ReadModels
       const runner = yield* makeRunner(options)
-      const definitions = definitionsOf(projections)
+      const definitions = definitionsOf(projectionsWith(process.env.TIDEMARK_PROJECTIONS ?? ""))
       const { tuning } = options
       return yield* makeController({ log, readModels, runner, definitions, ...(tuning && { tuning }) })
     }),

@@ -9,7 +9,7 @@ import { EventLog } from "../eventlog/EventLog.js"
 import { makeFoldRunner } from "../processors/FoldRunner.js"
 import type { Progress } from "../processors/Processors.js"
 import type { Runner } from "../processors/Runner.js"
-import { projections } from "../projections/index.js"
+import { projectionsWith } from "../projections/index.js"
 import { type Build, ReadModels } from "../readmodels/ReadModels.js"
 import { yieldToRequests } from "../threads/yieldToRequests.js"
 import { type LogForThread, layerInThread } from "./EventLogs.js"
@@ -51,12 +51,15 @@ const data = workerData as ProcessorsThreadData
 yieldToRequests(data.isAside ? "last" : "late")
 const say = (message: ProcessorsMessage): void => port.postMessage(message)
 
+/** Beside those that always run: `TIDEMARK_PROJECTIONS=hourly, funnel`. */
+const projections = projectionsWith(process.env.TIDEMARK_PROJECTIONS ?? "")
+
 const layers = Layer.merge(layerInThread(data.log), writerLayer(data.readModels))
 
 const carryOut = (runner: Runner, order: Order) => {
   switch (order._tag) {
     case "Start":
-      return runner.start(order.builds, "live")
+      return runner.start(order.builds, data.isAside ? "aside" : "live")
     case "Stop":
       return runner.stop(order.build)
     case "Drop":

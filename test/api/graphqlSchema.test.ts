@@ -69,9 +69,9 @@ describe("the schema", () => {
       ],
       Merchant: [
         ...["id: ID!", "name: String", "timezone: String!", "currency: Currency!", "lastEventAt: DateTime"],
-        "totals(range: TimeRange!, currency: Currency, filter: Filter, atLeast: Position): Totals!",
-        "series(metric: Metric!, range: TimeRange!, interval: Interval!, currency: Currency, filter: Filter, atLeast: Position): Series!",
-        "breakdown(metric: Metric!, by: Dimension!, property: String, range: TimeRange!, first: Int, currency: Currency, filter: Filter, atLeast: Position): Breakdown!",
+        "totals(range: TimeRange!, currency: Currency, filter: Filter, atLeast: Position, asOfPosition: Position): Totals!",
+        "series(metric: Metric!, range: TimeRange!, interval: Interval!, currency: Currency, filter: Filter, atLeast: Position, asOfPosition: Position): Series!",
+        "breakdown(metric: Metric!, by: Dimension!, property: String, range: TimeRange!, first: Int, currency: Currency, filter: Filter, atLeast: Position, asOfPosition: Position): Breakdown!",
         "client(clientId: ID!): Client",
         "clients(state: ClientState, first: Int, after: String): ClientConnection!",
       ],

@@ -20,6 +20,9 @@ const currencyDescription = "Money in this currency only; the merchant's when mi
 const atLeastDescription =
   "Waits up to 10 s until the answer includes this position, such as the one that a 202 gave; `NOT_YET` after that."
 
+const asOfDescription =
+  "Answers as it stood at this position, such as one that an answer gave: what was recorded later is left out, and ranges are cut by the settings of then. Reads the events of the range; `TOO_COSTLY` past 1,500,000 of them."
+
 const lengths: Record<Interval, number> = {
   MINUTE: 60_000,
   TEN_MINUTES: 600_000,
@@ -41,10 +44,16 @@ const READ_COST = 10
 /** Of a question that reads the events themselves: as many of one operation as may hold up others for a while. */
 const FACTS_COST = 1_000
 
-const readCost = (
-  filter: { readonly all: ReadonlyArray<unknown> } | null | undefined,
-  by?: Dimension,
-): number => ((filter?.all.length ?? 0) > 0 || by === "PROPERTY" ? FACTS_COST : READ_COST)
+interface Costing {
+  readonly filter?: { readonly all: ReadonlyArray<unknown> } | null | undefined
+  readonly asOfPosition?: unknown
+  readonly by?: Dimension
+}
+
+const readCost = ({ filter, asOfPosition, by }: Costing): number =>
+  (filter?.all.length ?? 0) > 0 || (asOfPosition ?? null) !== null || by === "PROPERTY"
+    ? FACTS_COST
+    : READ_COST
 
 export const Merchant = builder.objectRef<MerchantData>("Merchant").implement({
   description: "A merchant: its settings, its numbers and its clients.",
@@ -92,12 +101,13 @@ export const Merchant = builder.objectRef<MerchantData>("Merchant").implement({
     totals: t.field({
       type: Totals,
       description: "Every metric over a range, widened to whole hours: one cut at hours is exact.",
-      complexity: ({ filter }) => readCost(filter),
+      complexity: (args) => readCost(args),
       args: {
         range: t.arg({ type: TimeRange, required: true, description: rangeDescription }),
         currency: t.arg({ type: "Currency", description: currencyDescription }),
         filter: t.arg({ type: Filter, description: filterDescription }),
         atLeast: t.arg({ type: "Position", description: atLeastDescription }),
+        asOfPosition: t.arg({ type: "Position", description: asOfDescription }),
       },
       resolve: (merchant, args, { services }) => run(services.queries.totals(merchant, args)),
     }),
@@ -105,7 +115,7 @@ export const Merchant = builder.objectRef<MerchantData>("Merchant").implement({
       type: Series,
       description:
         "One metric over time, empty buckets included. Without a filter the cost follows the range, not the events.",
-      complexity: ({ range, interval, filter }) => readCost(filter) + POINT_COST * pointsIn(range, interval),
+      complexity: ({ range, interval, ...args }) => readCost(args) + POINT_COST * pointsIn(range, interval),
       args: {
         metric: t.arg({ type: MetricEnum, required: true, description: "What to count." }),
         range: t.arg({ type: TimeRange, required: true, description: rangeDescription }),
@@ -113,13 +123,14 @@ export const Merchant = builder.objectRef<MerchantData>("Merchant").implement({
         currency: t.arg({ type: "Currency", description: currencyDescription }),
         filter: t.arg({ type: Filter, description: filterDescription }),
         atLeast: t.arg({ type: "Position", description: atLeastDescription }),
+        asOfPosition: t.arg({ type: "Position", description: asOfDescription }),
       },
       resolve: (merchant, args, { services }) => run(services.queries.series(merchant, args)),
     }),
     breakdown: t.field({
       type: Breakdown,
       description: "One metric by the values of a dimension, greatest first.",
-      complexity: ({ first, filter, by }) => readCost(filter, by) + 2 * Math.max(0, first ?? DEFAULT_ROWS),
+      complexity: ({ first, ...args }) => readCost(args) + 2 * Math.max(0, first ?? DEFAULT_ROWS),
       args: {
         metric: t.arg({ type: MetricEnum, required: true, description: "What to count." }),
         by: t.arg({ type: DimensionEnum, required: true, description: "What to break it down by." }),
@@ -129,6 +140,7 @@ export const Merchant = builder.objectRef<MerchantData>("Merchant").implement({
         currency: t.arg({ type: "Currency", description: currencyDescription }),
         filter: t.arg({ type: Filter, description: filterDescription }),
         atLeast: t.arg({ type: "Position", description: atLeastDescription }),
+        asOfPosition: t.arg({ type: "Position", description: asOfDescription }),
       },
       resolve: (merchant, args, { services }) => run(services.queries.breakdown(merchant, args)),
     }),

@@ -234,7 +234,7 @@ export class LiveView {
   private reloadSettings(): Effect.Effect<void, QueryError> {
     return Effect.gen(this, function* () {
       this.settingsChanged = false
-      yield* this.deps.freshness.settle("merchants", this.heard, LEVEL_MS)
+      yield* this.deps.freshness.settle(["merchants"], this.heard, LEVEL_MS)
       const merchant = yield* this.deps.merchants.find(ofMerchant(this.merchant.id), this.merchant.id)
       if (merchant === undefined) return
       this.merchant = merchant

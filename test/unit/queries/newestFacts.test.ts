@@ -56,7 +56,7 @@ const folded = async (events: ReadonlyArray<TestEvent>) => {
         ...{ answer, build: BUILD, caughtUpTo: 0 },
         asOf: { position: upTo.position, recordedAt: null, lagMs: 0, build: BUILD.id },
       })),
-    settle: () => Effect.void,
+    settle: (_, position) => Effect.succeed(position as Position),
     checkPosition: () => Effect.succeed(position),
   }
   const zones = makeZones(readModels, freshness)
