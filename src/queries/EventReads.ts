@@ -9,34 +9,42 @@ import type { Range } from "./TimeRange.js"
 const GAP = 4
 const READS_AT_ONCE = 8
 
-const runsOf = (revisions: ReadonlyArray<number>): ReadonlyArray<{ from: number; to: number }> => {
+const runsOf = (
+  revisions: ReadonlyArray<number>,
+  gap: number,
+): ReadonlyArray<{ from: number; to: number }> => {
   const runs: Array<{ from: number; to: number }> = []
   for (const revision of revisions.toSorted((a, b) => a - b)) {
     const run = runs.at(-1)
-    if (run !== undefined && revision - run.to <= GAP) run.to = revision
+    if (run !== undefined && revision - run.to <= gap) run.to = revision
     else runs.push({ from: revision, to: revision })
   }
   return runs
 }
 
-/** The stream's events with these revisions, by revision. */
+/** The stream's events with these revisions, by revision. `gap`: events between two wanted ones that are read along. */
 export const readRevisions = (
   log: EventLogService,
   stream: string,
   revisions: ReadonlyArray<number>,
-): Effect.Effect<ReadonlyMap<number, RecordedEvent>, LogError> =>
-  Effect.forEach(
-    runsOf(revisions),
+  gap = GAP,
+): Effect.Effect<ReadonlyMap<number, RecordedEvent>, LogError> => {
+  const wanted = new Set(revisions)
+  return Effect.forEach(
+    runsOf(revisions, gap),
     ({ from, to }) =>
-      log
-        .readStream(stream, { direction: "forwards", from, limit: to - from + 1 })
-        .pipe(Stream.flattenIterables, Stream.runCollect),
+      log.readStream(stream, { direction: "forwards", from, limit: to - from + 1 }).pipe(
+        Stream.map((events) => events.filter(({ revision }) => wanted.has(revision))),
+        Stream.flattenIterables,
+        Stream.runCollect,
+      ),
     { concurrency: READS_AT_ONCE },
   ).pipe(
     Effect.map(
       (runs) => new Map(runs.flatMap((run) => [...run].map((event) => [event.revision, event] as const))),
     ),
   )
+}
 
 export interface RequestsAsked {
   readonly stream: string

@@ -47,6 +47,8 @@ const LONGEST_STEP = 24 * HOUR
 const FACTS_AT_ONCE = 8_192
 /** Sessions looked at before others get their turn. */
 const SESSIONS_AT_ONCE = 20_000
+/** Tied events lie all over a day: many small reads of the log take longer than what lies between. */
+const TIE_GAP = 64
 /** Segments read backwards in one go: few at first. */
 const FIRST_BACK = 2
 const MOST_BACK = 64
@@ -223,7 +225,7 @@ export const makeAsOfBuckets = (deps: {
       const revisions = tied.flatMap(({ first }) => first.map((row) => fold.rows.revision(row)))
       if (revisions.length > MAX_TIES) return yield* tooManyTies
       const stream = merchantStream(partitionOf(merchantId), merchantId)
-      const events = yield* readRevisions(log, stream, revisions)
+      const events = yield* readRevisions(log, stream, revisions, TIE_GAP)
       const idOf = (row: number): string => events.get(fold.rows.revision(row))?.event.data.id ?? ""
       for (const session of tied) {
         const first = session.first.reduce((best, row) => (comesBefore(idOf(row), idOf(best)) ? row : best))

@@ -107,6 +107,7 @@ const answerOf = async (effect: Effect.Effect<unknown, QueryError>): Promise<unk
 }
 
 const COMMIT = 50_000
+const TURN = 2_000
 /** The runner of the tests wants to hear something now and then. */
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
@@ -146,7 +147,7 @@ const expectSame = async (
   for (const [i, event] of events.entries()) {
     whole.take(event)
     if (i % batch === 0) await whole.commit()
-    if (i % COMMIT === 0) await turn()
+    if (i % TURN === 0) await turn()
   }
   await whole.commit()
   const { numbers } = whole.queries(listLog(events))
@@ -156,7 +157,7 @@ const expectSame = async (
     for (; folded < place; folded++) {
       until.take(events[folded] as RecordedEvent)
       if (folded % COMMIT === 0) await until.commit()
-      if (folded % COMMIT === 0) await turn()
+      if (folded % TURN === 0) await turn()
     }
     await until.commit()
     const before = events.slice(0, place)
