@@ -30,8 +30,10 @@ const GRACE_MS = 30_000
 const LOOK_EVERY_MS = 1_000
 /** Under load a build is never at the head; so far behind it is level. */
 export const READY_MS = 1_000
-/** How long a promotion waits until the build is level with the serving one. */
+/** How long a promotion waits until the build is level with the serving one. Further behind, it is refused at once. */
 const LEVEL_MS = 10_000
+/** The same where it is tried again and again. */
+const LEVEL_SOON_MS = 500
 
 /**
  * Decides which builds are folded, and by whom queries are answered: what is registered, and what this program
@@ -73,8 +75,8 @@ export const makeController = (
         })
       })
 
-    /** Why it can't take over; undefined when it can. */
-    const behind = (build: Build): Effect.Effect<string | undefined, ReadModelsUnavailable> =>
+    /** Why it can't take over, or come level soon; undefined when it can. */
+    const behind = (build: Build, ms: number): Effect.Effect<string | undefined, ReadModelsUnavailable> =>
       Effect.gen(function* () {
         const { position, recordedAt } = yield* whereIs(build.id)
         const head = yield* log.head.pipe(Effect.catchAll(() => Effect.succeed(undefined)))
@@ -85,8 +87,7 @@ export const makeController = (
         const stopped = newest.get(build.id)?.stopped
         if (stopped !== undefined) return `it has stopped at ${position}: ${stopped.reason}`
         if (!running.has(build.id)) return `it stands still at ${position}`
-        const ms = Date.now() - (recordedAt ?? 0)
-        return ms <= READY_MS ? undefined : `it is at ${position} of ${head}`
+        return Date.now() - (recordedAt ?? 0) <= ms ? undefined : `it is at ${position} of ${head}`
       })
 
     const startBuilds = (builds: ReadonlyArray<Build>, where: "live" | "aside") =>
@@ -129,6 +130,29 @@ export const makeController = (
         Effect.logWarning(`${what}; trying again`, error),
       )
 
+    /** A build that is ready stays behind for a commit or two: the one that serves commits at other moments. */
+    const untilLevel = (
+      build: string,
+      serving: string,
+      ms: number,
+    ): Effect.Effect<void, CommandRefused | ReadModelsUnavailable> =>
+      Effect.gen(function* () {
+        for (;;) {
+          const [one, other] = [yield* whereIs(build), yield* whereIs(serving)]
+          if (compare(one.position, other.position) >= 0) return
+          yield* Effect.sleep("5 millis")
+        }
+      }).pipe(
+        Effect.timeoutFail({
+          duration: ms,
+          onTimeout: () =>
+            new CommandRefused({
+              code: "NOT_READY",
+              message: `${build} did not come level with ${serving} within ${ms / 1000} s. Wait until less comes in, or use force`,
+            }),
+        }),
+      )
+
     /** What happens by itself. */
     const housekeeping = Effect.gen(function* () {
       const at = Date.now()
@@ -155,12 +179,21 @@ export const makeController = (
                 other.id === kept.id ? { ...kept, state: "FAILED" as const, failure: stopped.reason } : other,
               ),
             }))
-          } else if (build.promoteWhenLevel === true && (yield* behind(build)) === undefined) {
+          } else if (build.promoteWhenLevel === true && (yield* behind(build, READY_MS)) === undefined) {
             const act = {
               by: build.made?.by ?? "tidemark",
               at,
               what: `promoted ${build.id}, as it was level`,
             }
+            const from = servingOf(now)
+            // No answer is to step back. What does not succeed now does with the next look.
+            const isLevel =
+              from === undefined ||
+              (yield* untilLevel(build.id, from.id, LEVEL_SOON_MS).pipe(
+                Effect.as(true),
+                Effect.catchTag("CommandRefused", () => Effect.succeed(false)),
+              ))
+            if (!isLevel) continue
             yield* settle(now.projection, build, (one, kept) =>
               kept.state === "BUILDING" ? promoted(one, kept, act) : one,
             )
@@ -184,28 +217,6 @@ export const makeController = (
       .withPermits(1)(Effect.zipRight(housekeeping, reconcile))
       .pipe(warned("what is registered could not be brought about"))
 
-    /** A build that is ready stays behind for a commit or two: the one that serves commits at other moments. */
-    const untilLevel = (
-      build: string,
-      serving: string,
-    ): Effect.Effect<void, CommandRefused | ReadModelsUnavailable> =>
-      Effect.gen(function* () {
-        for (;;) {
-          const [one, other] = [yield* whereIs(build), yield* whereIs(serving)]
-          if (compare(one.position, other.position) >= 0) return
-          yield* Effect.sleep("5 millis")
-        }
-      }).pipe(
-        Effect.timeoutFail({
-          duration: LEVEL_MS,
-          onTimeout: () =>
-            new CommandRefused({
-              code: "NOT_READY",
-              message: `${build} did not come level with ${serving} within ${LEVEL_MS / 1000} s. Wait until less comes in, or use force`,
-            }),
-        }),
-      )
-
     const carryOut = (
       command: Command,
       by: string,
@@ -214,7 +225,7 @@ export const makeController = (
         const before = yield* ofProjection(command.projection)
         const reasons = new Map<string, string>()
         for (const build of before?.builds ?? []) {
-          const reason = yield* behind(build)
+          const reason = yield* behind(build, LEVEL_MS)
           if (reason !== undefined) reasons.set(build.id, reason)
         }
         const facts = {
@@ -230,7 +241,7 @@ export const makeController = (
           // What would be refused anyway is refused before the wait.
           const next = yield* decide(before, command, facts)
           const [to, from] = [servingOf(next), servingOf(before)]
-          if (to !== undefined && from !== undefined) yield* untilLevel(to.id, from.id)
+          if (to !== undefined && from !== undefined) yield* untilLevel(to.id, from.id, LEVEL_MS)
         }
         yield* change(readModels, command.projection, toDecide)
         yield* lock.withPermits(1)(reconcile).pipe(warned("the command is recorded, and not carried out yet"))
@@ -260,7 +271,7 @@ export const makeController = (
             message: `${from} is at ${position} and ${to} at ${other}: builds are compared where both have the same events, so wait until both are up to date`,
           })
         for (const build of builds) {
-          const reason = yield* behind(build)
+          const reason = yield* behind(build, LEVEL_MS)
           const [one, other] = [(yield* whereIs(from)).position, (yield* whereIs(to)).position]
           if (reason !== undefined && one !== other) return yield* apart(one, other)
         }
