@@ -46,9 +46,10 @@ const change = (file, edit) => {
 }
 
 /**
- * FerretDB as it is compiled here has changes that make it faster and nothing else: it looks for `_id` by
- * another expression than its index has, and so reads every document at each update; and it takes ranges and
- * lists of ids out of all documents only after it has decoded them. Gives the file of Go's settings.
+ * FerretDB as it is compiled here has changes that are meant to change no answer: it looks for `_id` by
+ * another expression than its index has, and so reads every document at each update; it takes ranges and
+ * lists of ids out of all documents only after it has decoded them; and it stops for ever at an update of 100
+ * statements. Gives the file of Go's settings.
  */
 const changedModule = () => {
   const module = go(["list", "-m", "-f", "{{.Dir}}", "github.com/FerretDB/FerretDB"])
@@ -106,9 +107,31 @@ export const mongoServerProgram = () => {
   const partial = `${file}.${process.pid}`
   go(["mod", "download"])
   const tags = "ferretdb_no_postgresql"
-  go(["build", "-p", "2", `-tags=${tags}`, "-ldflags=-s -w", `-modfile=${changedModule()}`, "-o", partial, "."])
+  go([
+    "build",
+    "-p",
+    "2",
+    `-tags=${tags}`,
+    "-ldflags=-s -w",
+    `-modfile=${changedModule()}`,
+    "-o",
+    partial,
+    ".",
+  ])
   renameSync(partial, file)
   return file
+}
+
+/** Builds it in a process of its own where it is missing; done when that has ended, well or not. */
+export const buildingMongoServer = () => {
+  if (existsSync(program())) return Promise.resolve()
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), "--program"], {
+    stdio: ["ignore", "ignore", "inherit"],
+  })
+  return new Promise((resolve) => {
+    child.on("error", resolve)
+    child.on("exit", resolve)
+  })
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
