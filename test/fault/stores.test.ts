@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { compareWithIndependent } from "../support/independent.js"
+import { compareWithIndependent, PROBE } from "../support/independent.js"
 import { hasOwnMongo } from "../support/MongoServer.js"
 import { Pressing } from "../support/Pressing.js"
 import { rounds, soaking } from "../support/rounds.js"
@@ -21,6 +21,13 @@ const tidemark = new TidemarkProcess(directory.path)
 const pressing = new Pressing()
 
 const reason = async () => (await tidemark.request("GET", "/readyz")).body.reason as string | undefined
+
+let known = 0
+/** The log takes it whether MongoDB is there or not: only a client that is new needs a key. */
+const eventOfKnownClient = async () => {
+  const event = { id: `${PROBE}-known-${known++}`, type: "pageview", merchantId: PROBE, clientId: PROBE }
+  expect(await tidemark.send(event)).toMatchObject({ status: 202, body: { accepted: 1 } })
+}
 
 const passed = async (ms: number) => {
   const began = performance.now()
@@ -105,16 +112,16 @@ describe.skipIf(onMongo && !hasOwnMongo)(
     if (onMongo) {
       survives("MongoDB is killed while it is written to and started again", rounds(2, 20), async () => {
         const { server } = await stores.ownMongo()
+        await eventOfKnownClient()
         await server.kill()
-        // The log takes events meanwhile.
-        await pressing.more(50)
+        await eventOfKnownClient()
         await server.start()
       })
 
       survives(`MongoDB is frozen for ${FROZEN_MS} ms`, 1, async () => {
         const { server } = await stores.ownMongo()
         server.freeze()
-        await Promise.all([passed(FROZEN_MS), pressing.more(50)])
+        await passed(FROZEN_MS)
         server.thaw()
       })
 

@@ -1,5 +1,5 @@
+import { type Connection, isDuplicate } from "../../mongodb/Connection.js"
 import type { Build } from "../ReadModels.js"
-import { type Connection, isDuplicate } from "./Connection.js"
 
 /** The builds of one projection: one document, so that one write changes who serves. */
 interface Registered {
