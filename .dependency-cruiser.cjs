@@ -2,9 +2,10 @@
 const below = {
   domain: [],
   threads: [],
+  mongodb: [],
   eventlog: ["domain", "threads"],
-  readmodels: ["domain", "threads"],
-  keystore: ["domain", "threads"],
+  readmodels: ["domain", "threads", "mongodb"],
+  keystore: ["domain", "threads", "mongodb"],
   processors: ["domain", "threads", "eventlog", "readmodels"],
   projections: ["domain", "readmodels", "processors"],
   actors: ["domain", "threads", "eventlog", "readmodels", "keystore", "processors"],

@@ -5,7 +5,7 @@ import { defineConfig } from "vitest/config"
 const graphql = createRequire(import.meta.url).resolve("graphql")
 
 // The server that stands in for MongoDB takes several times as long for the same work.
-const slow = process.env.TIDEMARK_TEST_READ_MODELS === "mongodb" ? 10 : 1
+const slow = process.env.TIDEMARK_TEST_READ_MODELS === "mongodb" ? 4 : 1
 
 const report = process.env.TIDEMARK_TEST_REPORT
 

@@ -46,9 +46,10 @@ const change = (file, edit) => {
 }
 
 /**
- * FerretDB as it is compiled here has changes that make it faster and nothing else: it looks for `_id` by
- * another expression than its index has, and so reads every document at each update; and it takes ranges and
- * lists of ids out of all documents only after it has decoded them. Gives the file of Go's settings.
+ * FerretDB as it is compiled here has changes that are meant to change no answer: it looks for `_id` by
+ * another expression than its index has, and so reads every document at each update; it takes ranges and
+ * lists of ids out of all documents only after it has decoded them; and it stops for ever at an update of 100
+ * statements. Gives the file of Go's settings.
  */
 const changedModule = () => {
   const module = go(["list", "-m", "-f", "{{.Dir}}", "github.com/FerretDB/FerretDB"])
@@ -56,7 +57,12 @@ const changedModule = () => {
   rmSync(cache, { recursive: true, force: true })
   cpSync(module, copy, { recursive: true })
   const sqlite = join(copy, "internal", "backends", "sqlite")
+  const handler = join(copy, "internal", "handler")
+  const registry = join(handler, "registry")
   for (const path of [
+    handler,
+    join(handler, "msg_update.go"),
+    registry,
     sqlite,
     join(sqlite, "metadata"),
     join(sqlite, "metadata", "metadata.go"),
@@ -75,6 +81,15 @@ const changedModule = () => {
       : `${text.slice(0, from)}\twhereClause, args := whereID(params.Filter)\n${text.slice(to)}`
   })
   copyFileSync(join(source, "where.go.txt"), join(sqlite, "where.go"))
+  // Each statement of an update keeps its read, and with it a connection, until the last one is done; there are
+  // 100, and the statement that finds none waits for ever.
+  change(join(handler, "msg_update.go"), (text) =>
+    text
+      .replace("\t\tdefer closer.Close()\n", "")
+      .replace(/(common\.UpdateDocument\(ctx, c, "update", iter, &u\)\n)/, "$1\t\tcloser.Close()\n"),
+  )
+  // What keeps documents in MySQL has no tag that leaves it out, and takes time to build.
+  rmSync(join(registry, "mysql.go"))
   const settings = join(cache, "go.mod")
   copyFileSync(join(source, "go.sum"), join(cache, "go.sum"))
   const required = readFileSync(join(source, "go.mod"), "utf8")
@@ -91,9 +106,32 @@ export const mongoServerProgram = () => {
   mkdirSync(dirname(file), { recursive: true })
   const partial = `${file}.${process.pid}`
   go(["mod", "download"])
-  go(["build", "-p", "2", `-modfile=${changedModule()}`, "-o", partial, "."])
+  const tags = "ferretdb_no_postgresql"
+  go([
+    "build",
+    "-p",
+    "2",
+    `-tags=${tags}`,
+    "-ldflags=-s -w",
+    `-modfile=${changedModule()}`,
+    "-o",
+    partial,
+    ".",
+  ])
   renameSync(partial, file)
   return file
+}
+
+/** Builds it in a process of its own where it is missing; done when that has ended, well or not. */
+export const buildingMongoServer = () => {
+  if (existsSync(program())) return Promise.resolve()
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), "--program"], {
+    stdio: ["ignore", "ignore", "inherit"],
+  })
+  return new Promise((resolve) => {
+    child.on("error", resolve)
+    child.on("exit", resolve)
+  })
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

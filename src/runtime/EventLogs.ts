@@ -11,12 +11,17 @@ import { upcasting } from "../eventlog/Upcasting.js"
 /** Which event log: what TIDEMARK_EVENT_LOG says. */
 export type EventLogChoice =
   | { readonly _tag: "Embedded" }
-  | { readonly _tag: "EventStoreDB"; readonly connection: Redacted.Redacted }
+  | {
+      readonly _tag: "EventStoreDB"
+      readonly connection: Redacted.Redacted
+      /** In front of the name of every stream; may be empty. */
+      readonly prefix: string
+    }
 
 /** How another thread gets at the same log: it goes through `workerData`. */
 export type LogForThread =
   | { readonly _tag: "Embedded"; readonly directory: string; readonly feed: MessagePort }
-  | { readonly _tag: "EventStoreDB"; readonly connection: string }
+  | { readonly _tag: "EventStoreDB"; readonly connection: string; readonly prefix: string }
 
 export interface OpenedLog {
   readonly log: EventLogService
@@ -51,10 +56,11 @@ export const openLog = (
   options: OpenOptions,
 ): Effect.Effect<OpenedLog, MalformedConnection | LogError, Scope.Scope> => {
   if (choice._tag === "Embedded") return openEmbedded(options)
+  const { prefix } = choice
   const connection = Redacted.value(choice.connection)
   return Effect.map(
-    openEventStoreLog({ connection, streams: OWN_STREAMS, onTrouble: options.onTrouble }),
-    (log) => ({ log: upcasting(log), forThread: () => ({ _tag: "EventStoreDB", connection }) }),
+    openEventStoreLog({ connection, prefix, streams: OWN_STREAMS, onTrouble: options.onTrouble }),
+    (log) => ({ log: upcasting(log), forThread: () => ({ _tag: "EventStoreDB", connection, prefix }) }),
   )
 }
 
@@ -67,7 +73,7 @@ export const layerInThread = (log: LogForThread): Layer.Layer<EventLog, Malforme
   inTodaysForm(
     log._tag === "Embedded"
       ? EmbeddedLogReader.layer({ directory: log.directory, feed: log.feed })
-      : EventStoreEventLog.layer({ connection: log.connection, streams: OWN_STREAMS }),
+      : EventStoreEventLog.layer({ connection: log.connection, prefix: log.prefix, streams: OWN_STREAMS }),
   )
 
 /** The log for a process that only reads, beside a server that runs or without one. */
@@ -78,5 +84,9 @@ export const layerToRead = (
   inTodaysForm(
     choice._tag === "Embedded"
       ? EmbeddedLogReader.layer({ directory })
-      : EventStoreEventLog.layer({ connection: Redacted.value(choice.connection), streams: OWN_STREAMS }),
+      : EventStoreEventLog.layer({
+          connection: Redacted.value(choice.connection),
+          prefix: choice.prefix,
+          streams: OWN_STREAMS,
+        }),
   )

@@ -23,7 +23,7 @@ export const readModelStore: Effect.Effect<ReadModelStore, ConfigError.ConfigErr
         ),
       )
     }
-    const { faultOf } = yield* Effect.promise(() => import("../readmodels/mongodb/Connection.js"))
+    const { faultOf } = yield* Effect.promise(() => import("../mongodb/Connection.js"))
     const fault = faultOf(value)
     if (fault !== undefined) {
       return yield* Effect.fail(

@@ -1,5 +1,3 @@
-import { existsSync } from "node:fs"
-import { join } from "node:path"
 import { Cause, Data, Deferred, Duration, Effect, Layer, Redacted, Runtime } from "effect"
 import { findIssuedKey } from "../accounts/IssuedKeys.js"
 import { keyAccess } from "../accounts/KeyAccess.js"
@@ -13,7 +11,6 @@ import { Quarantine } from "../collect/Quarantine.js"
 import { start } from "../domain/Position.js"
 import { EventLog } from "../eventlog/EventLog.js"
 import { makeGraphqlServer } from "../graphql/Server.js"
-import * as EmbeddedKeyStore from "../keystore/embedded/EmbeddedKeyStore.js"
 import { Processors } from "../processors/Processors.js"
 import * as EngineQueries from "../queries/Queries.js"
 import { Queries } from "../queries/Queries.js"
@@ -25,6 +22,7 @@ import { openLog } from "./EventLogs.js"
 import { figures } from "./Figures.js"
 import { Gate } from "./Gate.js"
 import { listen, pathOf } from "./HttpServer.js"
+import { keyStoreLayer } from "./KeyStores.js"
 import { metricsHandler } from "./Metrics.js"
 import * as ProcessorsInThread from "./ProcessorsInThread.js"
 import { readerLayer, readModelsData } from "./ReadModelStore.js"
@@ -68,11 +66,6 @@ const open = (
     })
     const isEmpty = (yield* log.head) === start
     if (!isEmpty && secrets.secretIsNew) return yield* secrets.discard
-    if (!isEmpty && !existsSync(join(directories.keys, "keys.sqlite"))) {
-      yield* Effect.logWarning(
-        `the clients' keys are missing in ${directories.keys}: without them everyone in the log reads as (erased). Restore them from the backup that goes with the log`,
-      )
-    }
     const readModels = readModelsData(settings.readModels, directories.readModels)
     const processors = ProcessorsInThread.layer({
       forThread,
@@ -81,7 +74,7 @@ const open = (
       onDied: ({ reason }) => died(new PartDied({ part: "the processors' thread", reason })),
     })
     const stores = Layer.mergeAll(
-      EmbeddedKeyStore.layer({ directory: directories.keys }),
+      keyStoreLayer(settings.readModels, directories.keys, isEmpty),
       processors.pipe(
         Layer.provideMerge(readerLayer(readModels)),
         Layer.provideMerge(Layer.succeed(EventLog, log)),

@@ -1,5 +1,6 @@
 import { Config, ConfigError, Duration, Effect, Either, type Option, Redacted } from "effect"
 import { faultOf, isConnection } from "../eventlog/eventstoredb/Connection.js"
+import { isPrefix } from "../eventlog/eventstoredb/Prefixed.js"
 import type { EventLogChoice } from "./EventLogs.js"
 import { type ReadModelStore, readModelStore } from "./ReadModelStore.js"
 
@@ -36,17 +37,34 @@ const oneOf = (name: string, built: ReadonlyArray<string>, later: string) =>
   )
 
 const EVENT_LOG = "TIDEMARK_EVENT_LOG"
+const PREFIX = "TIDEMARK_EVENT_LOG_PREFIX"
+
+const prefix = Config.string(PREFIX).pipe(
+  Config.withDefault(""),
+  Config.mapOrFail((text) =>
+    text === "" || isPrefix(text)
+      ? Either.right(text)
+      : Either.left(
+          ConfigError.InvalidData(
+            [PREFIX],
+            `"${text}" can't be in front of the names of streams: it may have 1 to 64 characters A-Z a-z 0-9 . _ -, begin with a letter or a digit, and have neither merchant- nor client- in it`,
+          ),
+        ),
+  ),
+)
 
 /** The event log that the environment names, also for commands other than `serve`. */
-export const eventLogChoice: Config.Config<EventLogChoice> = Config.string(EVENT_LOG).pipe(
-  Config.withDefault("embedded"),
-  Config.mapOrFail((text): Either.Either<EventLogChoice, ConfigError.ConfigError> => {
+export const eventLogChoice: Config.Config<EventLogChoice> = Config.all([
+  Config.string(EVENT_LOG).pipe(Config.withDefault("embedded")),
+  prefix,
+]).pipe(
+  Config.mapOrFail(([text, prefix]): Either.Either<EventLogChoice, ConfigError.ConfigError> => {
     if (text === "embedded") return Either.right({ _tag: "Embedded" })
     const wrong = (reason: string) => Either.left(ConfigError.InvalidData([EVENT_LOG], reason))
     if (!isConnection(text)) return wrong('it must be "embedded", or begin with esdb:// or esdb+discover://')
     const fault = faultOf(text)
     return fault === undefined
-      ? Either.right({ _tag: "EventStoreDB", connection: Redacted.make(text) })
+      ? Either.right({ _tag: "EventStoreDB", connection: Redacted.make(text), prefix })
       : wrong(fault.message)
   }),
 )

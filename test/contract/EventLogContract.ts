@@ -17,11 +17,6 @@ export interface OpenedLog {
   /** Closes the log and opens the same one again. */
   readonly reopen: () => Promise<EventLogService>
   readonly close: () => Promise<void>
-  /**
-   * On a server that has other events as well: every stream of the suite is named with this in front. The log
-   * has to be opened so that nothing but such streams belongs to it.
-   */
-  readonly prefix?: string
 }
 
 const seed =
@@ -76,31 +71,6 @@ const follow = (
   }
 }
 
-/** The log under names that no other test uses; without a prefix, the log itself. */
-const named = ({ prefix }: OpenedLog, log: EventLogService): EventLogService => {
-  if (prefix === undefined) return log
-  const plain = <A extends { readonly stream: string }>(one: A): A => ({
-    ...one,
-    stream: one.stream.slice(prefix.length),
-  })
-  const all = <A extends { readonly prefixes?: ReadonlyArray<string> }>(options: A): A =>
-    options.prefixes === undefined
-      ? options
-      : { ...options, prefixes: options.prefixes.map((one) => prefix + one) }
-  return {
-    append: (appends) =>
-      Effect.map(log.append(appends.map((one) => ({ ...one, stream: prefix + one.stream }))), (outcomes) =>
-        outcomes.map((one) => (one._tag === "Appended" ? one : plain(one))),
-      ),
-    readStream: (stream, options) =>
-      Stream.map(log.readStream(prefix + stream, options), (events) => events.map(plain)),
-    readAll: (options) => Stream.map(log.readAll(all(options)), (events) => events.map(plain)),
-    subscribe: (options) =>
-      Stream.map(log.subscribe(all(options)), ({ events, upTo }) => ({ events: events.map(plain), upTo })),
-    head: log.head,
-  }
-}
-
 /** Every expectation on an event log, for every adapter. Positions are only ordered, never counted. */
 export const eventLogContract = (name: string, open: () => Promise<OpenedLog>): void => {
   describe(`${name} keeps the contract of the event log`, () => {
@@ -109,7 +79,7 @@ export const eventLogContract = (name: string, open: () => Promise<OpenedLog>): 
 
     beforeEach(async () => {
       opened = await open()
-      log = named(opened, opened.log)
+      log = opened.log
     })
     afterEach(() => opened.close())
 
@@ -364,11 +334,11 @@ export const eventLogContract = (name: string, open: () => Promise<OpenedLog>): 
     it("survives being closed and opened again", async () => {
       const list = events(50)
       const first = await appended("merchant-001.m", NO_STREAM, list.slice(0, 25))
-      log = named(opened, await opened.reopen())
+      log = await opened.reopen()
       expect(await Effect.runPromise(log.head)).toBe(first.position)
       expect(await one("merchant-001.m", NO_STREAM, list.slice(0, 25))).toEqual(first)
       const second = await appended("merchant-001.m", 24, list.slice(25))
-      log = named(opened, await opened.reopen())
+      log = await opened.reopen()
       expect(compare(second.position, first.position)).toBeGreaterThan(0)
       expect(ids(await all())).toEqual(ids(list))
       const follower = follow(log, first.position)

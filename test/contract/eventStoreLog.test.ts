@@ -8,11 +8,10 @@ import { eventLogContract, type OpenedLog } from "./EventLogContract.js"
 /** A part of the server of its own for each test: a real one has other events, and keeps those of every run. */
 const openOn = async (connection: string): Promise<OpenedLog> => {
   const prefix = `t${randomUUID().slice(0, 13)}-`
-  const options = { connection, streams: [prefix] }
+  const options = { connection, prefix }
   let current = await openLog(options)
   return {
     log: current.log,
-    prefix,
     reopen: async () => {
       await current.close()
       current = await openLog(options)

@@ -1,5 +1,6 @@
 import { Effect, Exit, Layer, Scope } from "effect"
-import { afterAll, beforeAll, describe } from "vitest"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { fromNumber } from "../../src/domain/Position.js"
 import * as Mongo from "../../src/readmodels/mongodb/MongoReadModels.js"
 import { ReadModels, type ReadModelsService } from "../../src/readmodels/ReadModels.js"
 import { dropDatabase, hasMongo, mongoForTests, redacted } from "../support/MongoServer.js"
@@ -13,15 +14,21 @@ const built = async (
   return Effect.runSync(Effect.provide(ReadModels, context))
 }
 
-const open = async (url: string): Promise<ReadModelsUnderTest> => {
+/** What one command may have on MongoDB itself: FerretDB as it is released would get stuck. */
+const writeLimits = { statements: 1_000, parallel: 4 }
+
+const open = async (
+  url: string,
+  options: Partial<Mongo.MongoWriterOptions> = {},
+): Promise<ReadModelsUnderTest> => {
   const scope = Effect.runSync(Scope.make())
   const close = () => Effect.runPromise(Scope.close(scope, Exit.void))
   return {
     reader: await built(Mongo.readerLayer({ url: redacted(url) }), scope),
-    writer: await built(Mongo.layer({ url: redacted(url) }), scope),
+    writer: await built(Mongo.layer({ url: redacted(url), ...options }), scope),
     reopen: async () => {
       await close()
-      return open(url)
+      return open(url, options)
     },
     close: async () => {
       await close()
@@ -35,4 +42,19 @@ describe.skipIf(!hasMongo)("MongoDB", () => {
   beforeAll(mongo.start)
   afterAll(mongo.close)
   readModelsContract("MongoDB", () => open(mongo.database()))
+
+  it("puts thousands of documents in place, in as many and as large commands at once as on MongoDB itself", async () => {
+    const { writer, reader, close } = await open(mongo.database(), { writeLimits })
+    const refs = Array.from({ length: 9_000 }, (_, i) => ({
+      collection: `c${i % 3}`,
+      key: String(i).padStart(5, "0"),
+    }))
+    for (const n of [1, 2]) {
+      const puts = refs.map((ref) => ({ ...ref, doc: `${ref.key} ${n}` }))
+      const checkpoint = { position: fromNumber(n), recordedAt: n }
+      await Effect.runPromise(writer.commit("b", puts, new Map([[0, checkpoint]])))
+      expect(await Effect.runPromise(reader.load("b", refs))).toEqual(puts.map(({ doc }) => doc))
+    }
+    await close()
+  })
 })

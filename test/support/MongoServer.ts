@@ -15,7 +15,8 @@ export const hasOwnMongo = program !== undefined
 /** A MongoDB-protocol server in a process of its own, on files that outlive it. */
 export class MongoServer {
   private child: ChildProcess | undefined
-  private port = 0
+  /** The same after each start. */
+  port = 0
   private readonly directory = temporary()
 
   get url(): string {

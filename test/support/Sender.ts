@@ -1,4 +1,4 @@
-import { Agent, request } from "node:http"
+import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http"
 import type { Random } from "./Seed.js"
 
 export interface SentEvent {
@@ -67,44 +67,56 @@ export class Sender {
   }
 
   send(events: ReadonlyArray<unknown>): Promise<Outcome | undefined> {
-    const body = JSON.stringify(events)
     return new Promise((resolve) => {
-      const sending = request(
-        `${this.url()}/v1/events`,
-        {
-          method: "POST",
-          agent: this.agent,
-          headers: {
-            authorization: `Bearer ${this.key}`,
-            "content-type": "application/json",
-            "content-length": Buffer.byteLength(body),
-          },
-        },
-        (answer) => {
-          let text = ""
-          answer.setEncoding("utf8")
-          answer.on("data", (part: string) => (text += part))
-          answer.on("error", () => resolve(undefined))
-          answer.on("end", () => {
-            const status = answer.statusCode ?? 0
-            if (status !== 202) return resolve({ status, accepted: 0, duplicates: 0, rejected: 0 })
-            const parsed = JSON.parse(text) as {
-              accepted: number
-              duplicates: number
-              rejected: Array<unknown>
-            }
-            resolve({
-              status,
-              accepted: parsed.accepted,
-              duplicates: parsed.duplicates,
-              rejected: parsed.rejected.length,
-            })
+      const [sending, body] = this.request(events)
+      sending.on("response", (answer: IncomingMessage) => {
+        let text = ""
+        answer.setEncoding("utf8")
+        answer.on("data", (part: string) => (text += part))
+        answer.on("error", () => resolve(undefined))
+        answer.on("end", () => {
+          const status = answer.statusCode ?? 0
+          if (status !== 202) return resolve({ status, accepted: 0, duplicates: 0, rejected: 0 })
+          const parsed = JSON.parse(text) as {
+            accepted: number
+            duplicates: number
+            rejected: Array<unknown>
+          }
+          resolve({
+            status,
+            accepted: parsed.accepted,
+            duplicates: parsed.duplicates,
+            rejected: parsed.rejected.length,
           })
-        },
-      )
+        })
+      })
       sending.on("error", () => resolve(undefined))
       sending.end(body)
     })
+  }
+
+  /** Sends, and hangs up as soon as everything is on its way. */
+  sendUnheard(events: ReadonlyArray<unknown>): Promise<void> {
+    return new Promise((resolve) => {
+      const [sending, body] = this.request(events)
+      sending.on("error", () => resolve())
+      sending.on("close", () => resolve())
+      sending.end(body, () => sending.destroy())
+    })
+  }
+
+  private request(events: ReadonlyArray<unknown>): readonly [ClientRequest, string] {
+    const body = JSON.stringify(events)
+    const sending = request(`${this.url()}/v1/events`, {
+      method: "POST",
+      agent: this.agent,
+      headers: {
+        authorization: `Bearer ${this.key}`,
+        "content-type": "application/json",
+        "content-length": Buffer.byteLength(body),
+      },
+    })
+    return [sending, body]
   }
 
   close(): void {

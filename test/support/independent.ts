@@ -12,6 +12,9 @@ import { collected, METRICS } from "./oracleEvents.js"
 import type { SentEvent } from "./Sender.js"
 import type { TidemarkProcess } from "./TidemarkProcess.js"
 
+/** The merchant of events that only tell how far the numbers are; their ids begin with it too. */
+export const PROBE = "probe"
+
 const euros: Narrowing = { currency: "EUR" }
 const pages: Narrowing = { filter: { all: [{ dimension: "TYPE", notIn: ["signup"] }] } }
 
@@ -31,6 +34,8 @@ const questionsOf = (oracle: Oracle, range: Range): ReadonlyArray<Question> => [
   askBreakdown(oracle, "NET_VOLUME", "PAYMENT_METHOD", range, euros),
 ]
 
+let probes = 0
+
 /**
  * Asks the running program for the numbers of every merchant, and compares them with what the oracle
  * computes from the events that were sent to merchants in UTC and USD. Describes what differs.
@@ -48,8 +53,10 @@ export const compareWithIndependent = async (
     range.from = Math.min(range.from, event.timestamp)
     range.to = Math.max(range.to, event.timestamp + 1)
   }
-  const probe = await tidemark.send({ id: "probe", type: "pageview", merchantId: "probe", url: "/" })
-  await counted(tidemark, "probe", probe.body.position)
+  // A new one each time: the position of a duplicate says nothing about what came since.
+  const id = `${PROBE}-${probes++}`
+  const probe = await tidemark.send({ id, type: "pageview", merchantId: PROBE, url: "/" })
+  await counted(tidemark, PROBE, probe.body.position)
   const found: Array<string> = []
   for (const [id, own] of merchants) {
     const oracle = new Oracle(

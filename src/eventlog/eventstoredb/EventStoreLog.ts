@@ -13,6 +13,7 @@ import { DENIED } from "./Failure.js"
 import { follow } from "./Follower.js"
 import { Lanes } from "./Lanes.js"
 import { type EventStoreLogOptions, tuningOf } from "./Options.js"
+import { prefixed } from "./Prefixed.js"
 import { readAll, readStream, wantedStreams } from "./Reading.js"
 import { Tail } from "./Tail.js"
 
@@ -69,7 +70,7 @@ export const openEventStoreLog = (
     tuning.onTrouble(undefined)
     yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep(LOOK_EVERY), look)))
 
-    return {
+    const log: EventLogService = {
       append: (appends) =>
         appends.length === 0
           ? Effect.succeed([])
@@ -90,6 +91,7 @@ export const openEventStoreLog = (
         follow({ lanes, tail, tuning, away }, wantedStreams(streams, prefixes), after),
       head: tail.head,
     }
+    return options.prefix === undefined || options.prefix === "" ? log : prefixed(log, options.prefix)
   })
 
 /** Only a person can change it. */

@@ -7,6 +7,8 @@ export interface EventStoreLogOptions {
    * server's own (`$…`) when missing.
    */
   readonly streams?: ReadonlyArray<string>
+  /** Put in front of every stream's name on the server, and of `streams`; nothing when missing. */
+  readonly prefix?: string
   /** An append without an answer for so long is sent again. */
   readonly attemptMs?: number
   /** What gave no answer for so long, whatever was tried, fails as unavailable. */
@@ -20,9 +22,12 @@ export interface EventStoreLogOptions {
   readonly onTrouble?: (reason: string | undefined) => void
 }
 
-export type Tuning = Required<Omit<EventStoreLogOptions, "streams">> & Pick<EventStoreLogOptions, "streams">
+export interface Tuning extends Required<Omit<EventStoreLogOptions, "streams" | "prefix">> {
+  /** As the names are on the server. */
+  readonly streams: ReadonlyArray<string> | undefined
+}
 
-export const tuningOf = (options: EventStoreLogOptions): Tuning => ({
+export const tuningOf = ({ prefix = "", streams, ...options }: EventStoreLogOptions): Tuning => ({
   attemptMs: 2_000,
   deadlineMs: 5_000,
   appendsInFlight: 1_000,
@@ -30,4 +35,5 @@ export const tuningOf = (options: EventStoreLogOptions): Tuning => ({
   quietMs: 250,
   onTrouble: () => {},
   ...options,
+  streams: prefix === "" ? streams : (streams ?? [""]).map((name) => prefix + name),
 })

@@ -50,6 +50,15 @@ export class KeyFile {
       .run(client)
   }
 
+  /** In the order of clients, those behind one; the secret is null for a client that was forgotten. */
+  beyond(
+    after: string,
+    limit: number,
+  ): ReadonlyArray<{ readonly client: string; readonly secret: Uint8Array | null }> {
+    const rows = this.db.prepare("SELECT client, secret FROM keys WHERE client > ? ORDER BY client LIMIT ?")
+    return rows.all(after, limit) as unknown as ReturnType<KeyFile["beyond"]>
+  }
+
   /** All of `work` is on disk when this returns, or none of it is. */
   transaction(work: () => void): void {
     this.db.exec("BEGIN IMMEDIATE")

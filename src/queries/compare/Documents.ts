@@ -1,7 +1,7 @@
 import { createHash, type Hash } from "node:crypto"
 import { isDeepStrictEqual } from "node:util"
 import { Effect } from "effect"
-import { partsOf } from "../../readmodels/Key.js"
+import { afterKey, partsOf } from "../../readmodels/Key.js"
 import type {
   Build,
   Doc,
@@ -65,7 +65,7 @@ class Cursor {
   readonly fill: Effect.Effect<void, ReadModelsUnavailable> = Effect.suspend(() => {
     if (this.at < this.rows.length || this.ended) return Effect.void
     const last = this.rows.at(-1)
-    const from = last === undefined ? "" : `${last.key}\u0000`
+    const from = last === undefined ? "" : afterKey(last.key)
     const scan = { collection: this.collection, from, to: LAST, limit: PAGE }
     return Effect.map(this.store.query(this.build, 0, [scan]), ({ rows }) => {
       this.rows = rows[0] ?? []

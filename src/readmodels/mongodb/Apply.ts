@@ -1,5 +1,6 @@
 import type { AnyBulkWriteOperation } from "mongodb"
-import { type Connection, isDuplicate, type StoredDoc } from "./Connection.js"
+import { type Connection, isDuplicate } from "../../mongodb/Connection.js"
+import type { StoredDoc } from "./Heads.js"
 import { collectionName } from "./Heads.js"
 import { byCollection, type TextPut } from "./Journal.js"
 

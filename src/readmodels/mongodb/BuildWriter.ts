@@ -1,32 +1,21 @@
 import { randomUUID } from "node:crypto"
 import { Binary } from "mongodb"
 import type { Partition } from "../../domain/Partition.js"
+import { type Connection, isDuplicate } from "../../mongodb/Connection.js"
 import { decodeCheckpoints, encodeCheckpoints } from "../embedded/Checkpoints.js"
 import type { Checkpoint, Put } from "../ReadModels.js"
 import { applyCommit } from "./Apply.js"
-import { type Connection, isDuplicate } from "./Connection.js"
 import { bury } from "./Graves.js"
 import { type Head, Heads, noCheckpoints } from "./Heads.js"
-import { decodeCommit, encodeCommit, type TextPut, textsOf } from "./Journal.js"
-
-/** A commit on its way: the last part to be written, and so the one that decides. */
-interface JournalHead {
-  /** `space/n`: only one commit can have it. */
-  readonly _id: string
-  readonly n: number
-  readonly owner: string
-  readonly checkpoints: string
-  /** Names the parts that lie apart, in order; the whole commit is in `body` when there are none. */
-  readonly parts: ReadonlyArray<string>
-  readonly body?: Binary
-}
-
-interface JournalPart {
-  readonly _id: string
-  readonly body: Binary
-}
-
-export const JOURNAL = "journal"
+import { encodeCommit, type TextPut, textsOf } from "./Journal.js"
+import {
+  findJournal,
+  JOURNAL,
+  type JournalHead,
+  type JournalPart,
+  journalId,
+  textsOfJournal,
+} from "./Journals.js"
 
 /** Steps of a commit, for tests that stop in between. */
 export type Step = "journalled" | "applied" | "moved"
@@ -41,8 +30,6 @@ export class TakenOver extends Error {
 }
 
 const TAKE_OVER_ATTEMPTS = 20
-
-const journalId = (space: number, n: number): string => `${space}/${String(n).padStart(16, "0")}`
 
 /**
  * The one writer of a build. A commit becomes one by inserting its journal under a number that nobody else
@@ -67,6 +54,11 @@ export class BuildWriter {
     private readonly at: (step: Step, build: string) => Promise<void> = async () => {},
   ) {
     this.heads = new Heads(connection)
+  }
+
+  /** The namespace of the build that this writer has taken over; undefined before. */
+  get space(): number | undefined {
+    return this.head?.space
   }
 
   private get journal() {
@@ -123,25 +115,13 @@ export class BuildWriter {
 
   /** Puts in place what is in the journal and not in the documents. */
   private async finish(head: Head): Promise<Head> {
-    const next = journalId(head.space, head.v.n + 1)
-    const found = await this.connection.within("reading the journal", this.journal.findOne({ _id: next }))
+    const found = await findJournal(this.connection, head.space, head.v.n + 1)
     if (found === null) return head
     if (this.head !== undefined && found.owner !== this.owner) this.takenOver()
-    const bodies = found.body === undefined ? await this.parts(found.parts) : [found.body]
-    const texts = decodeCommit(bodies.map((body) => Buffer.from(body.buffer)))
+    const texts = await textsOfJournal(this.connection, found)
+    if (typeof texts === "string")
+      throw new Error(`the journal of ${this.build} lacks its part ${texts}: drop the build`)
     return this.finish(await this.putInPlace(head, found.n, found.owner, found.checkpoints, texts))
-  }
-
-  private async parts(names: ReadonlyArray<string>): Promise<ReadonlyArray<Binary>> {
-    const collection = this.connection.collection<JournalPart>(JOURNAL)
-    const bodies: Array<Binary> = []
-    for (const name of names) {
-      const part = await this.connection.within("reading the journal", collection.findOne({ _id: name }))
-      if (part === null)
-        throw new Error(`the journal of ${this.build} lacks its part ${name}: drop the build`)
-      bodies.push(part.body)
-    }
-    return bodies
   }
 
   private async claim(head: Head): Promise<void> {
@@ -202,7 +182,7 @@ export class BuildWriter {
       )
     } catch (error) {
       if (!isDuplicate(error)) throw error
-      const found = await this.connection.within("reading the journal", this.journal.findOne({ _id }))
+      const found = await findJournal(this.connection, space, n)
       if (found?.owner !== this.owner) this.takenOver()
       throw new Error("an earlier try of this process, given up, has arrived meanwhile", { cause: error })
     }

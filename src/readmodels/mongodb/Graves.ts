@@ -1,4 +1,5 @@
-import { type Connection, isDuplicate, type StoredDoc } from "./Connection.js"
+import { type Connection, isDuplicate } from "../../mongodb/Connection.js"
+import type { StoredDoc } from "./Heads.js"
 import { collectionName } from "./Heads.js"
 import { byCollection, type TextPut } from "./Journal.js"
 

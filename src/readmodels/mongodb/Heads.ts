@@ -1,6 +1,6 @@
 import type { Partition } from "../../domain/Partition.js"
+import { type Connection, isDuplicate } from "../../mongodb/Connection.js"
 import type { Checkpoint } from "../ReadModels.js"
-import { type Connection, isDuplicate } from "./Connection.js"
 
 /** What a build holds, and where: one document, read before and written after everything else. */
 export interface Head {
@@ -9,6 +9,12 @@ export interface Head {
   readonly space: number
   /** The last commit whose documents are all in place: its number, its owner, and the checkpoints. */
   readonly v: { readonly n: number; readonly owner: string; readonly checkpoints: string }
+}
+
+/** A stored document of a read model: `v.n` is the commit that wrote it. Without `d` it was removed. */
+export interface StoredDoc {
+  readonly _id: string
+  readonly v: { readonly n: number; readonly d?: string }
 }
 
 export const HEADS = "heads"

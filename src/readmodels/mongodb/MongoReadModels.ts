@@ -1,4 +1,5 @@
 import { Duration, Effect, Layer, type Scope } from "effect"
+import { Connection, type MongoOptions } from "../../mongodb/Connection.js"
 import { decodeCheckpoints } from "../embedded/Checkpoints.js"
 import * as Embedded from "../embedded/EmbeddedReadModels.js"
 import {
@@ -10,7 +11,6 @@ import {
 } from "../ReadModels.js"
 import { buildsThrough, unregister } from "../Registry.js"
 import { BuildWriter, type Step, TakenOver } from "./BuildWriter.js"
-import { Connection, type MongoOptions } from "./Connection.js"
 import { sweep } from "./Graves.js"
 import { Heads, noCheckpoints } from "./Heads.js"
 import { DocumentTooLarge } from "./Journal.js"
@@ -91,6 +91,7 @@ const reading = (connection: Connection): ReadModelsService => {
 const writing = (connection: Connection, options: MongoWriterOptions): ReadModelsService => {
   const attempt = attemptAt(connection.place)
   const heads = new Heads(connection)
+  const reader = new Reader(connection, heads)
   const writers = new Map<string, { readonly writer: BuildWriter; readonly lock: Effect.Semaphore }>()
   const withWriter = <A>(doing: string, build: string, run: (writer: BuildWriter) => Promise<A>) =>
     Effect.suspend(() => {
@@ -115,6 +116,11 @@ const writing = (connection: Connection, options: MongoWriterOptions): ReadModel
             writers.delete(build)
           }),
         ),
+      ),
+    // A build that was taken over keeps its place: its head need not be read each time, as others' have to be.
+    load: (build, refs) =>
+      attempt(`reading documents of ${build}`, () =>
+        reader.load(build, refs, writers.get(build)?.writer.space),
       ),
     checkpoints: (build) => withWriter(`taking over ${build}`, build, (writer) => writer.checkpoints()),
     commit: (build, puts, checkpoints) =>

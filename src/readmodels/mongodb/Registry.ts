@@ -1,5 +1,5 @@
+import { type Connection, isDuplicate } from "../../mongodb/Connection.js"
 import type { Registered } from "../ReadModels.js"
-import { type Connection, isDuplicate } from "./Connection.js"
 
 /**
  * What is registered of a projection at one revision. Each revision is a document of its own: that only one can

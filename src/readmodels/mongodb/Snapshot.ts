@@ -1,7 +1,8 @@
+import type { Connection } from "../../mongodb/Connection.js"
 import { decodeCheckpoints } from "../embedded/Checkpoints.js"
 import { Store } from "../embedded/Store.js"
 import type { Build, Put } from "../ReadModels.js"
-import type { Connection, StoredDoc } from "./Connection.js"
+import type { StoredDoc } from "./Heads.js"
 import { collectionName, type Head, Heads, spaceOf } from "./Heads.js"
 import { Registry } from "./Registry.js"
 

@@ -1,7 +1,7 @@
-import { JOURNAL } from "./BuildWriter.js"
-import type { Connection } from "./Connection.js"
+import type { Connection } from "../../mongodb/Connection.js"
 import { GRAVES } from "./Graves.js"
 import { HEADS, type Heads, spaceOf } from "./Heads.js"
+import { JOURNAL } from "./Journals.js"
 import { REGISTRY } from "./Registry.js"
 
 const dropSpace = async (connection: Connection, space: number, names: ReadonlyArray<string>) => {

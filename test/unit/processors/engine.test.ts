@@ -200,6 +200,40 @@ describe("the engine", () => {
     ])
   })
 
+  it("stops a build, and no other, when its store says that trying again can't help", async () => {
+    const events = recorded(
+      Array.from({ length: 9 }, (_, i) => ({
+        type: "pageview",
+        at: now,
+        recordedAt: now + i,
+        data: { merchantId: "m" },
+      })),
+    )
+    const store = makeMemoryReadModels({ synchronous: true })
+    let tries = 0
+    const readModels: ReadModelsService = {
+      ...store,
+      commit: (build, puts, checkpoints) => {
+        if (build !== "clients-1") return store.commit(build, puts, checkpoints)
+        tries++
+        return new ReadModelsUnavailable({ reason: "another process writes", isFinal: true })
+      },
+    }
+    const { random } = seededRandom("engine, final")
+    const { processors, stop } = await started(brokenLog(events, random), readModels)
+    const of = async (build: string) => (await run(processors.progress)).find((one) => one.build === build)
+    await until(
+      "the others are level",
+      10_000,
+      async () => (await of("metrics-1"))?.position === fromNumber(9),
+    )
+    expect((await of("merchants-1"))?.stopped).toBeUndefined()
+    expect((await of("clients-1"))?.stopped?.reason).toBe("another process writes")
+    expect((await of("clients-1"))?.position).toBe(start)
+    await stop()
+    expect(tries).toBe(1)
+  })
+
   it("stops when the log ends before the read models do", async () => {
     const events = recorded(
       Array.from({ length: 9 }, (_, i) => ({

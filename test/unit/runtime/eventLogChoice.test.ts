@@ -2,12 +2,15 @@ import { ConfigProvider, Effect, Either, Redacted } from "effect"
 import { describe, expect, it } from "vitest"
 import { eventLogChoice } from "../../../src/runtime/Settings.js"
 
-const chosen = (text?: string) =>
+const chosen = (text?: string, prefix?: string) =>
   Effect.runSync(
     Effect.either(
       Effect.withConfigProvider(
         eventLogChoice,
-        ConfigProvider.fromMap(new Map(text === undefined ? [] : [["TIDEMARK_EVENT_LOG", text]])),
+        ConfigProvider.fromJson({
+          ...(text === undefined ? {} : { TIDEMARK_EVENT_LOG: text }),
+          ...(prefix === undefined ? {} : { TIDEMARK_EVENT_LOG_PREFIX: prefix }),
+        }),
       ),
     ),
   )
@@ -23,6 +26,16 @@ describe("TIDEMARK_EVENT_LOG", () => {
       const choice = Either.getOrThrow(chosen(text))
       expect(choice._tag === "EventStoreDB" && Redacted.value(choice.connection)).toBe(text)
       expect(JSON.stringify(choice)).not.toContain("host")
+    }
+  })
+
+  it("takes what stands in front of the names of streams, unless that could be taken for another log's", () => {
+    const text = "esdb://host:2113?tls=false"
+    expect(Either.getOrThrow(chosen(text))).toMatchObject({ prefix: "" })
+    expect(Either.getOrThrow(chosen(text, "staging."))).toMatchObject({ prefix: "staging." })
+    for (const wrong of ["$x", "a b", "merchant-001.", "x-client-", "x".repeat(65)]) {
+      const error = chosen(text, wrong)
+      expect(String(Either.isLeft(error) && error.left)).toContain("TIDEMARK_EVENT_LOG_PREFIX")
     }
   })
 

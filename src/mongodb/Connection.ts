@@ -12,6 +12,15 @@ export interface MongoOptions {
   readonly url: Redacted.Redacted
   /** How long one answer of the server may take, in ms, before the call fails. */
   readonly deadlineMs?: number
+  /** In the place of those that fit the server. */
+  readonly writeLimits?: WriteLimits
+}
+
+export interface WriteLimits {
+  /** In one command. */
+  readonly statements: number
+  /** Commands at once. */
+  readonly parallel: number
 }
 
 const DEADLINE_MS = 15_000
@@ -19,12 +28,6 @@ const DEFAULT_DATABASE = "tidemark"
 /** FerretDB 1.x keeps a read open for each statement of an update, and waits for ever at the 100th. */
 const FERRETDB_STATEMENTS = 40
 const STATEMENTS = 1_000
-
-/** A stored document of a read model: `v.n` is the commit that wrote it. Without `d` it was removed. */
-export interface StoredDoc {
-  readonly _id: string
-  readonly v: { readonly n: number; readonly d?: string }
-}
 
 /** Which database a connection string names. */
 export const databaseOf = (url: string): string => {
@@ -53,7 +56,7 @@ export class Connection {
   private client: MongoClient
   private isClosed = false
   private hasConnected = false
-  private limits: Promise<{ readonly statements: number; readonly parallel: number }> | undefined
+  private limits: Promise<WriteLimits> | undefined
   readonly deadlineMs: number
   private readonly database: string
   private readonly connect: () => MongoClient
@@ -62,6 +65,7 @@ export class Connection {
     const url = Redacted.value(options.url)
     this.place = placeOf(url)
     this.deadlineMs = options.deadlineMs ?? DEADLINE_MS
+    if (options.writeLimits !== undefined) this.limits = Promise.resolve(options.writeLimits)
     const given = new URLSearchParams(url.split("?")[1] ?? "")
     const unlessGiven = (name: string, value: number) => (given.has(name) ? {} : { [name]: value })
     this.connect = () =>
@@ -118,8 +122,7 @@ export class Connection {
     if (isDead && !this.isClosed) this.client = this.connect()
   }
 
-  /** Statements in one command, and commands at once. */
-  writeLimits(): Promise<{ readonly statements: number; readonly parallel: number }> {
+  writeLimits(): Promise<WriteLimits> {
     this.limits ??= this.within("asking for the server's version", this.db.command({ buildInfo: 1 })).then(
       (info) =>
         "ferretdbVersion" in info
