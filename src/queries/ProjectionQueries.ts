@@ -107,7 +107,10 @@ export const makeProjectionQueries = (
       const state = ((): BuildState => {
         if (build.state === "SERVING" || build.state === "FAILED") return build.state
         if (code === undefined) return "FROZEN"
-        return build.state === "BUILDING" && running !== undefined && lagMs < READY_MS ? "READY" : build.state
+        // One that has folded nothing is not ready, however young the log is: a promotion would refuse it.
+        const hasBegun = compare(position, start) > 0 || compare(position, head) >= 0
+        const isReady = running !== undefined && hasBegun && lagMs < READY_MS
+        return build.state === "BUILDING" && isReady ? "READY" : build.state
       })()
       const shown: ProjectionBuild = {
         ...{ id: build.id, definition: build.definition, state, position, head, lagMs, eventsPerSecond },
