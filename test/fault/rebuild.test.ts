@@ -81,8 +81,14 @@ beforeAll(
       }),
     )
     sender.close()
+    await until("history is folded", REBUILD_MS, async () => {
+      const { projections } = await tidemark.graphql("{ projections { serving { position head } } }")
+      return projections.every(
+        ({ serving }: { serving: { position: string; head: string } }) => serving.position === serving.head,
+      )
+    })
   },
-  rounds(60_000, 1_200_000),
+  rounds(120_000, 2_400_000),
 )
 afterAll(async () => {
   await tidemark.stop()
