@@ -16,7 +16,7 @@ export interface WorkingSetLimits {
   readonly bytes: number
 }
 
-export const defaultLimits: WorkingSetLimits = { documents: 60_000, bytes: 32 * 1024 * 1024 }
+export const defaultLimits: WorkingSetLimits = { documents: 120_000, bytes: 64 * 1024 * 1024 }
 
 /** Parsed, a document takes several times the memory of its text. */
 const BYTES_PER_CHARACTER = 2.5

@@ -32,6 +32,12 @@ const MOST_PENDING = 2 * TAIL
  */
 const NEAR_MOST_VALUES = TAIL + MOST_PENDING
 
+/** How many names `s` has: counting them with every event would cost more than the event. */
+const waitingCounts = new WeakMap<NonNullable<DayDoc["s"]>, number>()
+
+const waitingIn = (sessions: NonNullable<DayDoc["s"]>): number =>
+  waitingCounts.get(sessions) ?? Object.keys(sessions).length
+
 /** The values of a session that waits. */
 const valuesOf = (pending: PendingSession, tail: Columns | undefined): Values => {
   const first = pending[VALUES]
@@ -98,15 +104,20 @@ export class DayFold {
     const name = `p${session.position}`
     const known = doc.s[name]
     if (known === undefined) {
+      // Counted before it is put in: what is not known yet is counted as it stands.
+      const waiting = waitingIn(doc.s) + 1
       doc.s[name] = this.pending(doc, session, change)
-      const isFull = Object.keys(doc.s).length >= MOST_PENDING
-      if (isFull || this.isNearMostValues(doc)) this.settle(doc, now)
+      waitingCounts.set(doc.s, waiting)
+      if (waiting >= MOST_PENDING || this.isNearMostValues(doc)) this.settle(doc, now)
       return
     }
     known[1] += change.sessions
     known[2] += change.bounces
     known[3] += change.milliseconds
-    if (known[1] === 0 && known[2] === 0 && known[3] === 0) delete doc.s[name]
+    if (known[1] === 0 && known[2] === 0 && known[3] === 0) {
+      waitingCounts.set(doc.s, waitingIn(doc.s) - 1)
+      delete doc.s[name]
+    }
     if (this.isNearMostValues(doc)) this.settle(doc, now)
   }
 

@@ -61,6 +61,11 @@ const TICK_MS = 100
 const SCAN_CHUNK = 2_000
 const RESCAN_MS = 5_000
 const COMPLAIN_MS = 10_000
+/**
+ * Messages are a second apart: one that lacks an event which is about to be counted would keep back the one that has
+ * it. So what changes otherwise waits so long for such an event.
+ */
+const AWAITED_MS = 1_500
 /** How long one state waits for what it is made of to be level. */
 const LEVEL_MS = 1_000
 
@@ -74,6 +79,8 @@ export class LiveView {
   private shown = ""
   /** Position of the merchant's newest event that was heard of. */
   private heard: Position = start
+  /** Since when the state lacks an event that was heard, and has not come nearer to it, epoch ms. */
+  private awaitedSince: number | undefined
   private settingsChanged = false
   private scannedAt = Number.NEGATIVE_INFINITY
   private busy = false
@@ -116,6 +123,7 @@ export class LiveView {
 
   private hear(event: RecordedEvent): void {
     this.heard = max(this.heard, event.position)
+    this.awaitedSince ??= this.deps.now()
     if (event.event.type === SystemType.MerchantSettingsChanged) this.settingsChanged = true
     this.active.note(event)
     this.newest.note(event)
@@ -123,12 +131,15 @@ export class LiveView {
 
   private isDue(): boolean {
     const { state, deps } = this
-    if (state === undefined || this.settingsChanged || this.active.hasUnknown) return true
+    if (state === undefined || this.settingsChanged) return true
     const now = deps.now()
+    const isAwaited = compare(this.wanted(), state.position) > 0
+    if (isAwaited && this.hasMoved(state.position)) return true
+    if (isAwaited && now - (this.awaitedSince ?? 0) < AWAITED_MS) return false
+    if (this.active.hasUnknown) return true
     if (this.active.incomplete && now - this.scannedAt >= RESCAN_MS) return true
     if (Math.floor(now / MINUTE) !== Math.floor(state.at / MINUTE)) return true
-    if (this.active.count(now) !== state.activeClients) return true
-    return compare(this.wanted(), state.position) > 0 && this.hasMoved(state.position)
+    return this.active.count(now) !== state.activeClients
   }
 
   /** The position that the readers wait for: of the newest event, or one that a reader was sent away with. */
@@ -171,6 +182,8 @@ export class LiveView {
     const shown = JSON.stringify([activeClients, lastMinutes, today, latest])
     const changed = shown !== this.shown
     this.shown = shown
+    if (compare(this.heard, state.position) <= 0) this.awaitedSince = undefined
+    else if (compare(state.position, this.state?.position ?? start) > 0) this.awaitedSince = state.at
     this.state = state
     for (const reader of this.readers) if (changed || !reader.served) this.serve(reader, state)
   }

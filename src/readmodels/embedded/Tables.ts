@@ -14,8 +14,8 @@ export const registryFile = (directory: string): string => join(directory, "regi
 
 /** Documents of a few kilobytes stay within their page. */
 const PAGE_SIZE = 8_192
-/** The write-ahead log is moved into the database every 32 MB. */
-const CHECKPOINT_PAGES = 4_096
+/** The write-ahead log is moved into the database every 128 MB: a page that many commits change is moved once. */
+const CHECKPOINT_PAGES = 16_384
 
 /**
  * Opens the database for the one writer. A lost tail of commits is folded again from the event log, as
@@ -29,9 +29,9 @@ export const openWriter = (directory: string, build: string): Database => {
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = NORMAL;
     PRAGMA busy_timeout = 5000;
-    PRAGMA cache_size = -49152;
+    PRAGMA cache_size = -98304;
     PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
-    PRAGMA journal_size_limit = ${4 * CHECKPOINT_PAGES * PAGE_SIZE};
+    PRAGMA journal_size_limit = ${CHECKPOINT_PAGES * PAGE_SIZE};
     CREATE TABLE IF NOT EXISTS "%checkpoints" (id INTEGER PRIMARY KEY, partitions TEXT NOT NULL);
   `)
   return database
