@@ -20,7 +20,7 @@ interface DocRow {
 }
 
 /** When readers keep the write-ahead log from starting over, it is forced to, but not all the time. */
-const LARGE_WAL = 384 * 1024 * 1024
+const LARGE_WAL = 256 * 1024 * 1024
 const FORCE_EVERY_MS = 30_000
 
 /** Puts of each collection in order of their keys: neighbours lie in the same pages. */

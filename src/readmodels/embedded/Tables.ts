@@ -14,8 +14,8 @@ export const registryFile = (directory: string): string => join(directory, "regi
 
 /** Documents of a few kilobytes stay within their page. */
 const PAGE_SIZE = 8_192
-/** The write-ahead log is moved into the database every 128 MB: a page that many commits change is moved once. */
-const CHECKPOINT_PAGES = 16_384
+/** The write-ahead log is moved into the database every 64 MB: a page that many commits change is moved once. */
+const CHECKPOINT_PAGES = 8_192
 
 /**
  * Opens the database for the one writer. A lost tail of commits is folded again from the event log, as
