@@ -1,8 +1,11 @@
 import { readlinkSync } from "node:fs"
 import { setPriority } from "node:os"
 
-/** Weights of about a third, and a thirtieth, of a normal thread's, when both want the same core. */
-const NICE = { late: 5, last: 15 } as const
+/**
+ * Weights of about four fifths, and a thirtieth, of a normal thread's, when both want the same core. With less, numbers
+ * came to be late by seconds on a machine whose cores are all busy, though folding had the time.
+ */
+const NICE = { late: 1, last: 15 } as const
 
 /**
  * Lets threads that answer requests go first when processors are short; work that is late is caught up with
