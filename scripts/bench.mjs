@@ -12,6 +12,8 @@ replay   folding a year's events into read models against bare reading and JSON.
 reads    questions over HTTP to a year's events, and to a tenth of them
            --events 1000000  --asks 2000  --filtered-asks 500  --parallel 20  --only TEXT
            --dir SMALL --dir LARGE
+rebuild  how much collecting feels a rebuild
+           --events 1000000  --rate 1000  --runs 5  --seconds 20  --dir DIRECTORY
 memory   resident memory during an import, and bytes on disk
            --events 1000000  --clients EVENTS/10  --via csv|http  --settle 30  --dir DIRECTORY
 eventstoredb  EventStoreDB's adapter beside its bare client, on EVENTSTOREDB_URL or on the tests' stand-in
@@ -28,6 +30,7 @@ const everything = [
   ["replay", "--events", "1000000"],
   ["replay", "--events", FULL, "--runs", "1", "--cpu-prof"],
   ["reads", "--events", FULL],
+  ["rebuild"],
   ["memory", "--events", FULL],
   ["eventstoredb"],
   ["mongodb"],
