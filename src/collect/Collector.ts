@@ -21,7 +21,12 @@ export interface CollectDeps {
   readonly clock?: () => number
   /** Told about what should never happen; the sender gets a 500. */
   readonly onFault?: (cause: unknown) => void
+  /** Told why events can't be stored now; not of every request. */
+  readonly onUnavailable?: (reason: string) => void
 }
+
+/** While events can't be stored, it is said so often. */
+const COMPLAIN_MS = 10_000
 
 export interface CollectHandler {
   (req: IncomingMessage, res: ServerResponse): void
@@ -93,6 +98,8 @@ export class Collector {
   readonly quarantine: Pick<QuarantineService, "put">
   readonly clock: () => number
   readonly onFault: (cause: unknown) => void
+  private readonly onUnavailable: (reason: string) => void
+  private complainedAt = Number.NEGATIVE_INFINITY
   private readonly access: AccessService
   private readonly timer: NodeJS.Timeout
 
@@ -103,6 +110,7 @@ export class Collector {
     this.access = deps.access
     this.clock = deps.clock ?? Date.now
     this.onFault = deps.onFault ?? (() => {})
+    this.onUnavailable = deps.onUnavailable ?? (() => {})
     this.identity = new Identity(deps.config.secret, deps.config.salt)
     this.bodyLimits = {
       maxBodyBytes: deps.config.maxBodyBytes,
@@ -141,6 +149,14 @@ export class Collector {
   refuse(req: IncomingMessage, res: ServerResponse, refused: Refused): void {
     this.counters.status(refused.status)
     refuseEarly(req, res, refused)
+  }
+
+  /** Events could not be stored: the sender is told to come again, the operator why. */
+  unavailable(reason: string): void {
+    const now = this.clock()
+    if (now - this.complainedAt < COMPLAIN_MS) return
+    this.complainedAt = now
+    this.onUnavailable(reason)
   }
 
   close(): void {

@@ -176,6 +176,7 @@ export class Exchange implements BodySink {
       return
     }
     if (result._tag === "Unavailable") {
+      this.collector.unavailable(result.reason)
       this.refuse(later(log, result.retryAfterSeconds))
       return
     }

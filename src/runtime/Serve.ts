@@ -103,6 +103,9 @@ export const serve = (settings: RuntimeSettings) =>
     const onFault = (cause: unknown): void => {
       Runtime.runFork(runtime)(Effect.logError("a request met an error in Tidemark itself", Cause.die(cause)))
     }
+    const onUnavailable = (reason: string): void => {
+      Runtime.runFork(runtime)(Effect.logWarning(`events can't be stored now, and are refused: ${reason}`))
+    }
     const countryOf = yield* loadCountryFile(settings.countryFile)
     const secrets = yield* loadSecrets(settings)
     const secret = Buffer.from(Redacted.value(secrets.secret), "utf8")
@@ -139,6 +142,7 @@ export const serve = (settings: RuntimeSettings) =>
       quarantine,
       config: collectConfig(secret, { countryOf }),
       onFault,
+      onUnavailable,
     })
     const graphql = makeGraphqlServer(
       { queries, recorder, access, quarantine },
