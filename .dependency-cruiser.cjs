@@ -48,6 +48,13 @@ module.exports = {
       to: { path: "^src/(runtime|cli)/" },
     },
     {
+      name: "the-monitor-needs-nothing-but-node",
+      comment: "It runs in other people's servers.",
+      severity: "error",
+      from: { path: "^packages/monitor/src/" },
+      to: { pathNot: "^packages/monitor/src/", dependencyTypesNot: ["core"] },
+    },
+    {
       name: "the-cluster-stays-in-one-place",
       comment: "Moving to effect 4 must stay cheap.",
       severity: "error",
