@@ -10,7 +10,7 @@ export interface Told<R> {
   readonly merchantId?: string | ((request: R) => string | undefined)
   /** The client's address, where it is not that of the connection or what the framework makes of it. */
   readonly address?: (request: R) => string | undefined
-  /** Requests that are not noted, such as those of health checks. */
+  /** Requests that are not noted, such as those of health checks. Asked as they arrive; the others when they end. */
   readonly ignore?: (request: R) => boolean
 }
 
@@ -21,8 +21,8 @@ export interface Framework<R> {
 }
 
 /**
- * Makes what is called as a request arrives: it looks at the clock, and notes the rest when the answer is out, or the
- * connection gone. By then the application knows who it was.
+ * Makes what is called as a request arrives: it looks at clock and path, and notes the request when the answer is out,
+ * or the connection gone. By then the application knows who it was.
  */
 export const watcher = <R>(
   monitor: Monitor,
@@ -52,15 +52,17 @@ export const watcher = <R>(
     }
   }
   return (request, raw, response) => {
+    if (ask(ignore, request) === true) return
     const at = Date.now()
+    // Applications change it as they hand a request on.
+    const target = framework.target(request)
     // Asked while the connection is there, it is remembered by the socket.
     void raw.socket.remoteAddress
     response.once("close", () => {
-      if (ask(ignore, request) === true) return
       monitor.note({
         at,
         method: raw.method,
-        target: framework.target(request),
+        target,
         address: ask(address, request),
         agent: raw.headers["user-agent"],
         clientId: ask(clientId, request),
