@@ -148,10 +148,9 @@ class RunningMonitor implements Monitor {
     this.closed = true
     const deadline = performance.now() + withinMs
     await this.flush()
-    const left = (): number => Math.max(0, deadline - performance.now())
-    await this.sender.drain(left())
-    await this.sender.close(left())
+    await this.sender.drain(Math.max(0, deadline - performance.now()))
     this.closePost()
+    await this.sender.close()
     process.off("exit", this.onExit)
     clearTimeout(this.timer)
     this.saveNow()

@@ -62,12 +62,11 @@ export class Sender {
     return spool.waiting <= 0
   }
 
-  /** Ends after the batch under way; leaves that to itself when it takes longer. */
-  async close(withinMs: number): Promise<void> {
+  /** Ends when the batch under way is answered or lost: close the connection first. */
+  async close(): Promise<void> {
     this.closed = true
     this.resting?.end()
-    const late = new Promise<void>((resolve) => setTimeout(resolve, withinMs).unref())
-    await Promise.race([this.done, late])
+    await this.done
   }
 
   private async run(): Promise<void> {
@@ -103,6 +102,8 @@ export class Sender {
     if (batch === undefined) return 0
     const outcome = await post(batch.bytes)
     this.sentAt = performance.now()
+    // Cut off by the end of the monitor: nobody needs to know.
+    if (this.closed && outcome._tag !== "Taken") return 0
     switch (outcome._tag) {
       case "Taken":
         await this.taken(batch, outcome)

@@ -1,4 +1,4 @@
-import { Agent as HttpAgent, request as httpRequest } from "node:http"
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest } from "node:http"
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https"
 
 /** What became of a batch. */
@@ -73,8 +73,11 @@ export const poster = (
   const agent = new (isSecure ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: 1 })
   const send = isSecure ? httpsRequest : httpRequest
   const target = new URL(`${base.pathname.replace(/\/$/, "")}/v1/events`, base)
+  let underWay: ClientRequest | undefined
+  let closed = false
   const post: Post = (batch) =>
     new Promise((resolve) => {
+      if (closed) return resolve({ _tag: "Away", reason: "the monitor was closed" })
       const request = send(
         target,
         {
@@ -110,6 +113,12 @@ export const poster = (
       request.on("socket", (socket) => socket.unref())
       request.on("error", lost)
       request.end(batch)
+      underWay = request
     })
-  return { post, close: () => agent.destroy() }
+  const close = (): void => {
+    closed = true
+    underWay?.destroy(new Error("the monitor was closed"))
+    agent.destroy()
+  }
+  return { post, close }
 }
