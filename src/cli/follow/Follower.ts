@@ -43,6 +43,8 @@ const START: Place = { offset: 0, line: 1 }
 export class Follower {
   private counted: Counts
   private last: FollowState | undefined
+  /** First lines of the generations that were read to their end. */
+  private readonly finished = new Set<string>()
 
   constructor(
     private readonly options: FollowOptions,
@@ -107,7 +109,7 @@ export class Follower {
       const current = await this.firstLineNow()
       const next = (await rotated(file)).find(
         ({ mtimeMs, firstLine }) =>
-          mtimeMs > last.mtimeMs && firstLine !== last.firstLine && firstLine !== current,
+          mtimeMs >= last.mtimeMs && !this.finished.has(firstLine) && firstLine !== current,
       )
       if (next === undefined) return
       await this.old(next, await this.readingOf(next.path, next.firstLine))
@@ -201,6 +203,8 @@ export class Follower {
       from: { place: from, counts: this.counted },
       onCheckpoint: note,
     })
-    note(await importer.start())
+    const { interrupted, ...end } = await importer.start()
+    note(end)
+    if (!interrupted) this.finished.add(firstLine)
   }
 }

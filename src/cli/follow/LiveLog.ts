@@ -1,5 +1,6 @@
 import { type FileHandle, stat } from "node:fs/promises"
 import { setTimeout as sleep } from "node:timers/promises"
+import { Interrupted } from "../client/EventSender.js"
 import { firstLineIn } from "./Generation.js"
 
 /** How the reading of a log's current file ended. */
@@ -27,6 +28,8 @@ const NOTHING = Buffer.alloc(0)
 /**
  * The bytes of a file that is being written to, from a place on, until it is rotated or `signal` aborts. An empty chunk
  * stands for "no more for now".
+ *
+ * @throws Interrupted when the file was truncated
  */
 export const liveChunks = async function* (
   from: number,
@@ -44,7 +47,9 @@ export const liveChunks = async function* (
     // Asked after reading: what was read before the file was emptied is its own.
     if (size < offset || (await firstLineIn(handle)) !== firstLine) {
       yield NOTHING
-      return onEnd("truncated")
+      onEnd("truncated")
+      // A line that is half there goes on in the copy.
+      throw new Interrupted()
     }
     if (bytesRead > 0) {
       offset += bytesRead

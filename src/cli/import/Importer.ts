@@ -57,7 +57,9 @@ export class Importer {
       for await (const chunk of chunks) {
         await this.take(this.splitter.push(chunk).pieces)
         if (signal.aborted) throw new Interrupted()
-        if (chunk.length === 0 && this.round.records > 0) await this.dispatch(this.splitter.place)
+        if (chunk.length > 0) continue
+        if (this.round.records > 0) await this.dispatch(this.splitter.place)
+        else await this.sending
       }
       await this.take(this.splitter.end().pieces)
       if (this.round.records > 0) await this.dispatch(this.splitter.place)
