@@ -31,9 +31,9 @@ const everything = [
   ["replay", "--events", FULL, "--runs", "1", "--cpu-prof"],
   ["reads", "--events", FULL],
   ["memory", "--events", FULL],
+  ["monitor"],
   ["eventstoredb"],
   ["mongodb"],
-  ["monitor"],
 ]
 const names = new Set(everything.map(([name]) => name))
 
