@@ -8,6 +8,7 @@ const below = {
   keystore: ["domain", "threads", "mongodb"],
   processors: ["domain", "threads", "eventlog", "readmodels"],
   projections: ["domain", "readmodels", "processors"],
+  reactors: ["domain", "readmodels", "processors", "projections"],
   actors: ["domain", "threads", "eventlog", "readmodels", "keystore", "processors"],
   accounts: ["domain", "eventlog", "readmodels", "processors", "projections"],
   queries: ["domain", "eventlog", "readmodels", "keystore", "processors", "projections"],
@@ -46,6 +47,13 @@ module.exports = {
       severity: "error",
       from: { path: "^src/", pathNot: "^src/(runtime|cli)/" },
       to: { path: "^src/(runtime|cli)/" },
+    },
+    {
+      name: "the-monitor-needs-nothing-but-node",
+      comment: "It runs in other people's servers.",
+      severity: "error",
+      from: { path: "^packages/monitor/src/" },
+      to: { pathNot: "^packages/monitor/src/", dependencyTypesNot: ["core"] },
     },
     {
       name: "the-cluster-stays-in-one-place",

@@ -21,6 +21,8 @@ eventstoredb  EventStoreDB's adapter beside its bare client, on EVENTSTOREDB_URL
 
 mongodb  the read models' MongoDB adapter against its bare client writing the same documents
            --commits 20  --documents 300  --bytes 600  --runs 3  --url mongodb://…
+monitor  a fastify server with the monitor, Tidemark up and down, against the same without it
+           --runs 10  --seconds 10  --rate 2000
 
 Histories are made once and kept in .cache/bench, or in the directories named with --dir.`
 
@@ -32,6 +34,7 @@ const everything = [
   ["reads", "--events", FULL],
   ["rebuild"],
   ["memory", "--events", FULL],
+  ["monitor"],
   ["eventstoredb"],
   ["mongodb"],
 ]

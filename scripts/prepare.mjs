@@ -47,21 +47,23 @@ export const install = () => {
 
 export const build = () => {
   const stamp = join(root, "dist", ".built")
-  const inputs = ["src", "tsconfig.json", "tsconfig.build.json", "package-lock.json"].map((name) =>
-    newest(join(root, name)),
-  )
+  const inputs = [
+    "src",
+    join("packages", "monitor", "src"),
+    join("packages", "monitor", "tsconfig.json"),
+    "tsconfig.json",
+    "tsconfig.build.json",
+    "package-lock.json",
+  ].map((name) => newest(join(root, name)))
   if (modified(stamp) > Math.max(...inputs)) return
   console.error("Building …")
   const began = Date.now()
+  const tsc = join(root, "node_modules", "typescript", "bin", "tsc")
   rmSync(join(root, "dist"), { recursive: true, force: true })
-  must(
-    "Building",
-    run(process.execPath, [
-      join(root, "node_modules", "typescript", "bin", "tsc"),
-      "-p",
-      "tsconfig.build.json",
-    ]),
-  )
+  rmSync(join(root, "packages", "monitor", "dist"), { recursive: true, force: true })
+  for (const project of ["tsconfig.build.json", join("packages", "monitor")]) {
+    must("Building", run(process.execPath, [tsc, "-p", project]))
+  }
   mkdirSync(join(root, "dist"), { recursive: true })
   writeFileSync(stamp, "")
   console.error(`Built in ${((Date.now() - began) / 1000).toFixed(1)} s.`)

@@ -54,6 +54,7 @@ const checks =
             "--config",
             ".dependency-cruiser.cjs",
             "src",
+            "packages/monitor/src",
           ],
         ],
         ["types", [tool("typescript", "bin", "tsc"), "-p", "tsconfig.json"]],

@@ -29,7 +29,8 @@ interface CsvGiven extends Given {
   readonly rejects?: string
 }
 
-const merchantId = (text: string): string => {
+/** A parser of merchant ids. */
+export const merchantId = (text: string): string => {
   if (!/^[A-Za-z0-9.-][A-Za-z0-9_.-]{0,63}$/.test(text)) {
     throw new InvalidArgumentError(
       "It may have 1 to 64 characters A-Z a-z 0-9 _ . - and must not begin with _.",

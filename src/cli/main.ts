@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs"
 import { Command } from "commander"
 import { demoCommand } from "./demoCommand.js"
+import { followCommand } from "./followCommand.js"
 import { importCommand } from "./importCommand.js"
 import { loadgenCommand } from "./loadgenCommand.js"
 import { newCommand } from "./newCommand.js"
@@ -19,6 +20,7 @@ await new Command("tidemark")
   .addCommand(serveCommand())
   .addCommand(demoCommand())
   .addCommand(importCommand())
+  .addCommand(followCommand())
   .addCommand(loadgenCommand())
   .addCommand(projectionsCommand())
   .addCommand(verifyCommand())

@@ -1,6 +1,7 @@
 import { Config, ConfigError, Duration, Effect, Either, type Option, Redacted } from "effect"
 import { faultOf, isConnection } from "../eventlog/eventstoredb/Connection.js"
 import { isPrefix } from "../eventlog/eventstoredb/Prefixed.js"
+import { type AlertSettings, alertSettings } from "./AlertSettings.js"
 import type { EventLogChoice } from "./EventLogs.js"
 import { type ReadModelStore, readModelStore } from "./ReadModelStore.js"
 
@@ -22,6 +23,7 @@ export interface RuntimeSettings {
   readonly logSlowdownMs: number
   /** A country database in MaxMind DB format. */
   readonly countryFile: Option.Option<string>
+  readonly alerts: AlertSettings
 }
 
 const oneOf = (name: string, built: ReadonlyArray<string>, later: string) =>
@@ -114,6 +116,7 @@ export const runtimeSettings: Effect.Effect<RuntimeSettings, ConfigError.ConfigE
       ),
       logSlowdownMs: yield* slowdown,
       countryFile: yield* Config.option(Config.nonEmptyString("TIDEMARK_COUNTRY_FILE")),
+      alerts: yield* alertSettings,
     }
   },
 )

@@ -12,7 +12,7 @@ export interface Checkpoint {
 
 export interface ImportRun {
   readonly format: Format
-  /** Uncompressed bytes from `from` on. */
+  /** Uncompressed bytes from `from` on. An empty chunk says that nothing more is there for now: what was read is sent. */
   readonly chunks: AsyncIterable<Buffer>
   readonly from: Checkpoint
   readonly sender: Pick<EventSender, "send">
@@ -57,6 +57,9 @@ export class Importer {
       for await (const chunk of chunks) {
         await this.take(this.splitter.push(chunk).pieces)
         if (signal.aborted) throw new Interrupted()
+        if (chunk.length > 0) continue
+        if (this.round.records > 0) await this.dispatch(this.splitter.place)
+        else await this.sending
       }
       await this.take(this.splitter.end().pieces)
       if (this.round.records > 0) await this.dispatch(this.splitter.place)

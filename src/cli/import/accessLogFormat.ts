@@ -2,13 +2,15 @@ import { createHash } from "node:crypto"
 import { isIP } from "node:net"
 import { parseLocation, referrerHost } from "../../collect/Location.js"
 import { cut } from "../../collect/Text.js"
+import { SYSTEM } from "../../domain/Partition.js"
 import { type AccessLine, parseAccessLine } from "./AccessLog.js"
 import { type Converted, type Format, faults, type OutgoingEvent } from "./Format.js"
 import { endOfLine, type Piece } from "./Records.js"
 import { isStaticFile } from "./staticFiles.js"
 
 export interface AccessLogOptions {
-  readonly merchantId: string
+  /** Without it the requests are nobody's, and no page views are made: those need a merchant. */
+  readonly merchantId?: string
   /** Put before the offset in events' ids. */
   readonly source: string
 }
@@ -43,7 +45,7 @@ const eventsOf = (line: AccessLine, offset: number, options: AccessLogOptions): 
   else if (path === undefined) counted.push(notes.noPath)
   if (!isAddress && line.host !== "-") counted.push(notes.noAddress)
   const visitor = {
-    merchantId,
+    ...(merchantId === undefined ? {} : { merchantId }),
     clientId: logClientId(line.host, line.agentBytes),
     timestamp: line.at,
     ...(path === undefined ? {} : { url: line.target }),
@@ -53,12 +55,12 @@ const eventsOf = (line: AccessLine, offset: number, options: AccessLogOptions): 
   const method = line.method === undefined ? {} : { method: line.method }
   const events: OutgoingEvent[] = [
     {
-      merchantId,
+      merchantId: merchantId ?? SYSTEM,
       json: JSON.stringify({ id: `${source}:${offset}:request`, type: "request", ...visitor, ...method }),
     },
   ]
   if (line.referrer !== undefined && referrerHost(line.referrer) === undefined) counted.push(notes.noUrl)
-  if (path !== undefined && isPage(line, path)) {
+  if (merchantId !== undefined && path !== undefined && isPage(line, path)) {
     const comesFrom =
       line.referrer === undefined || referrerHost(line.referrer) === undefined
         ? {}

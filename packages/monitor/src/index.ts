@@ -1,0 +1,7 @@
+export type { Counters } from "./Counters.js"
+export { expressMonitor } from "./express.js"
+export { fastifyMonitor } from "./fastify.js"
+export { httpMonitor } from "./http.js"
+export { type Monitor, type MonitorOptions, openMonitor } from "./Monitor.js"
+export type { Report } from "./Report.js"
+export type { Told } from "./watch.js"
