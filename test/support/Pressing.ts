@@ -2,7 +2,7 @@ import { expect } from "vitest"
 import { PROBE } from "./independent.js"
 import { readWholeLog } from "./readWholeLog.js"
 import { seededRandom } from "./Seed.js"
-import { randomEvent, Sender, type SentEvent } from "./Sender.js"
+import { type Outcome, randomEvent, Sender, type SentEvent } from "./Sender.js"
 import { ADMIN_KEY, type TidemarkProcess } from "./TidemarkProcess.js"
 import { until } from "./until.js"
 
@@ -45,12 +45,17 @@ export class Pressing {
             randomEvent(random, `e-${this.made++}`, this.now),
           )
           for (const event of batch) this.sent.set(event.id, event)
+          let answered: Outcome | undefined
           await until("the batch is accepted", DEADLINE_MS, async () => {
             // Some hang up before the answer comes: for them only the reply is lost.
             if (random.integer(20) === 0) await sender.sendUnheard(batch)
             const outcome = await sender.send(batch)
             expect([undefined, 202, 429, 503]).toContain(outcome?.status)
+            answered = outcome
             return outcome?.status === 202
+          }).catch((error: unknown) => {
+            const said = `${answered?.status ?? "no answer"} ${answered?.text ?? ""}`
+            throw new Error(`${String(error)}; last: ${said}\n${target.log.slice(-4_000)}`)
           })
           for (const event of batch) this.acknowledged.add(event.id)
         }

@@ -49,6 +49,8 @@ export interface Outcome {
   readonly accepted: number
   readonly duplicates: number
   readonly rejected: number
+  /** What a refusal says. */
+  readonly text?: string
 }
 
 /**
@@ -76,7 +78,7 @@ export class Sender {
         answer.on("error", () => resolve(undefined))
         answer.on("end", () => {
           const status = answer.statusCode ?? 0
-          if (status !== 202) return resolve({ status, accepted: 0, duplicates: 0, rejected: 0 })
+          if (status !== 202) return resolve({ status, accepted: 0, duplicates: 0, rejected: 0, text })
           const parsed = JSON.parse(text) as {
             accepted: number
             duplicates: number
