@@ -25,6 +25,8 @@ export type Command =
   | { readonly _tag: "Drop"; readonly projection: string; readonly build: string }
   | { readonly _tag: "Pause"; readonly projection: string }
   | { readonly _tag: "Resume"; readonly projection: string }
+  /** Fold what waits behind dead letters, in all builds. */
+  | { readonly _tag: "RetryDeadLetters"; readonly projection: string }
 
 /** Why a command was not carried out. The codes are public. */
 export type RefusalCode =
@@ -41,6 +43,9 @@ export type RefusalCode =
   | "NOT_DEPLOYED"
   | "NOT_PAUSED"
   | "NOTHING_TO_ROLL_BACK_TO"
+  | "NO_DEAD_LETTERS"
+  /** They were retried, and some can't be folded still. */
+  | "DEAD_LETTERS_REMAIN"
   | "PAUSED"
 
 export class CommandRefused extends Data.TaggedError("CommandRefused")<{
@@ -54,6 +59,8 @@ export interface Facts {
   readonly deployed: { readonly definition: string; readonly fingerprint: string } | undefined
   /** Why the build can't take over without force; undefined when it can. */
   readonly behind: (build: Build) => string | undefined
+  /** Whether events wait that the build could not fold, and it runs. */
+  readonly hasDeadLetters: (build: Build) => boolean
   readonly by: string
   /** Epoch ms. */
   readonly now: number
@@ -231,6 +238,15 @@ export const decide = (now: Registered, command: Command, facts: Facts): Decisio
         return refuse("NOT_PAUSED", `${projection} is not paused${told(now.last)}`)
       const { paused: _, ...rest } = now
       return Either.right({ ...rest, last: act(`resumed ${projection}`) })
+    }
+    case "RetryDeadLetters": {
+      if (now.paused !== undefined) {
+        return refuse("PAUSED", `${projection} is paused${told(now.paused)}: resume it first`)
+      }
+      if (!builds.some(facts.hasDeadLetters)) {
+        return refuse("NO_DEAD_LETTERS", `nothing waits behind an event that ${projection} could not fold`)
+      }
+      return Either.right({ ...now, last: act(`retried the dead letters of ${projection}`) })
     }
   }
 }

@@ -5,7 +5,9 @@ import type { Build, ReadModelsService, ReadModelsUnavailable, Registered } from
 import { change } from "../readmodels/Registry.js"
 import { plan } from "./Builds.js"
 import { type Command, CommandRefused, decide, dropped, promoted, servingOf } from "./Commands.js"
+import { deadLettersOf } from "./DeadLetters.js"
 import type { Definition, ProcessorsService, Progress } from "./Processors.js"
+import { retryIn, toldOf } from "./RetryCommand.js"
 import type { Runner } from "./Runner.js"
 
 export interface ControllerOptions {
@@ -89,6 +91,14 @@ export const makeController = (
         if (!running.has(build.id)) return `it stands still at ${position}`
         return Date.now() - (recordedAt ?? 0) <= ms ? undefined : `it is at ${position} of ${head}`
       })
+
+    /** The same, or because events wait that it could not fold. */
+    const unfit = (build: Build, ms: number): Effect.Effect<string | undefined, ReadModelsUnavailable> =>
+      Effect.flatMap(behind(build, ms), (reason) =>
+        reason === undefined
+          ? Effect.map(deadLettersOf(readModels, build.id), toldOf)
+          : Effect.succeed(reason),
+      )
 
     const startBuilds = (builds: ReadonlyArray<Build>, where: "live" | "aside") =>
       Effect.gen(function* () {
@@ -179,7 +189,7 @@ export const makeController = (
                 other.id === kept.id ? { ...kept, state: "FAILED" as const, failure: stopped.reason } : other,
               ),
             }))
-          } else if (build.promoteWhenLevel === true && (yield* behind(build, READY_MS)) === undefined) {
+          } else if (build.promoteWhenLevel === true && (yield* unfit(build, READY_MS)) === undefined) {
             const act = {
               by: build.made?.by ?? "tidemark",
               at,
@@ -225,12 +235,16 @@ export const makeController = (
         const before = yield* ofProjection(command.projection)
         const reasons = new Map<string, string>()
         for (const build of before?.builds ?? []) {
-          const reason = yield* behind(build, LEVEL_MS)
+          const reason = yield* unfit(build, LEVEL_MS)
           if (reason !== undefined) reasons.set(build.id, reason)
         }
+        const stalled = (yield* runner.progress).flatMap(({ build, deadLetters }) =>
+          deadLetters === undefined ? [] : build,
+        )
         const facts = {
           deployed: deployed(command.projection)[0],
           behind: ({ id }: Build) => reasons.get(id),
+          hasDeadLetters: ({ id }: Build) => stalled.includes(id),
           by,
           now: Date.now(),
         }
@@ -246,6 +260,14 @@ export const makeController = (
         yield* change(readModels, command.projection, toDecide)
         yield* lock.withPermits(1)(reconcile).pipe(warned("the command is recorded, and not carried out yet"))
         yield* Effect.logInfo(`${by}: ${command._tag} ${command.projection}`)
+        if (command._tag === "RetryDeadLetters") {
+          const own = (before?.builds ?? []).map(({ id }) => id)
+          yield* retryIn(
+            readModels,
+            runner,
+            stalled.filter((build) => own.includes(build)),
+          )
+        }
       })
 
     const registeredBuild = (id: string) =>

@@ -2,6 +2,7 @@ import { Effect, type Scope } from "effect"
 import type { EventLogService } from "../eventlog/EventLog.js"
 import type { ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import { type ControllerTuning, makeController } from "./Controller.js"
+import type { DeadLetterPolicy } from "./DeadLetters.js"
 import { definitionsOf } from "./Fingerprint.js"
 import { makeFoldRunner } from "./FoldRunner.js"
 import type { ProcessorsService } from "./Processors.js"
@@ -15,6 +16,8 @@ export interface EngineOptions {
   readonly projections: ReadonlyArray<Projection>
   readonly limits?: WorkingSetLimits
   readonly tuning?: ControllerTuning
+  /** `live` when missing. */
+  readonly deadLetters?: DeadLetterPolicy
 }
 
 /** Runs the projections in this thread until the scope closes; what is folded by then is committed. */

@@ -1,8 +1,9 @@
 import { Duration, Effect, Exit, PubSub, Schedule, Scope, Stream } from "effect"
 import { compare } from "../domain/Position.js"
 import type { EventLogService } from "../eventlog/EventLog.js"
-import type { Build, ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
+import { type Build, type ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import { BuildFold } from "./BuildFold.js"
+import { type DeadLetterPolicy, DeadLetters, deadLettersOf } from "./DeadLetters.js"
 import { FoldGroup } from "./FoldGroup.js"
 import { logOnce, UnknownEvents } from "./KnownEvents.js"
 import type { Progress } from "./Processors.js"
@@ -15,6 +16,8 @@ export interface FoldRunnerOptions {
   readonly readModels: ReadModelsService
   readonly projections: ReadonlyArray<Projection>
   readonly limits?: WorkingSetLimits
+  /** `live` when missing. */
+  readonly deadLetters?: DeadLetterPolicy
 }
 
 const retry = Schedule.exponential("200 millis").pipe(
@@ -44,7 +47,7 @@ interface Running {
 /** Folds in this thread, until the scope closes; what is folded by then is committed. */
 export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { log, readModels, projections } = options
+    const { log, readModels, projections, deadLetters: policy = "live" } = options
     const changes = yield* PubSub.sliding<Progress>(64)
     const latest = new Map<string, { readonly progress: Progress; readonly at: number }>()
     const running = new Map<string, Running>()
@@ -72,7 +75,11 @@ export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner
           options.limits,
         )
         const unknown = new UnknownEvents(isStrict, logFirst)
-        return new BuildFold(build, projection, checkpoints, working, unknown)
+        const stored = yield* deadLettersOf(readModels, build.id)
+        const isParking = policy === "always" || (policy === "live" && !isStrict)
+        // What was set aside before waits on, whatever is set now: nothing may pass it.
+        const letters = isParking || stored.length > 0 ? new DeadLetters(stored) : undefined
+        return new BuildFold(build, projection, checkpoints, working, unknown, letters)
       })
 
     const start: Runner["start"] = (builds, where) =>
@@ -83,10 +90,19 @@ export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner
           Effect.catchAll((error) => Effect.logWarning("the head of the event log could not be read", error)),
         )
         const scope = yield* Scope.fork(outer, { _tag: "Sequential" })
-        const group = new FoldGroup(readModels, folds, (progress) => Effect.forEach(progress, publish))
+        const group = new FoldGroup(log, readModels, folds, (progress) => Effect.forEach(progress, publish))
         for (const fold of folds) running.set(fold.build.id, { fold, group, scope })
         yield* group.announce
         yield* run(group, log).pipe(Scope.extend(scope))
+        for (const fold of folds) {
+          if (fold.letters?.isRetrying !== true) continue
+          yield* group.retry(fold).pipe(
+            Effect.catchAll((error) =>
+              Effect.logWarning("what was set aside could not be folded to its end: retry it", error),
+            ),
+            Effect.forkIn(scope),
+          )
+        }
       })
 
     const stop: Runner["stop"] = (build) =>
@@ -103,6 +119,14 @@ export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner
     return {
       start,
       stop,
+      retry: (build) =>
+        Effect.suspend(() => {
+          const found = running.get(build)
+          if (found === undefined) return Effect.void
+          return found.group
+            .retry(found.fold)
+            .pipe(Effect.mapError(({ message }) => new ReadModelsUnavailable({ reason: message })))
+        }),
       drop: (build) => readModels.dropBuild(build),
       hold: (build, at) =>
         Effect.suspend(() => {

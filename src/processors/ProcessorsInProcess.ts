@@ -2,6 +2,7 @@ import { Effect, Layer } from "effect"
 import { EventLog } from "../eventlog/EventLog.js"
 import { ReadModels, type ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import type { ControllerTuning } from "./Controller.js"
+import type { DeadLetterPolicy } from "./DeadLetters.js"
 import { runEngine } from "./Engine.js"
 import { Processors } from "./Processors.js"
 import type { Projection } from "./Projection.js"
@@ -10,12 +11,13 @@ import type { Projection } from "./Projection.js"
 export const layer = (
   projections: ReadonlyArray<Projection>,
   tuning: ControllerTuning = {},
+  deadLetters: DeadLetterPolicy = "live",
 ): Layer.Layer<Processors, ReadModelsUnavailable, EventLog | ReadModels> =>
   Layer.scoped(
     Processors,
     Effect.gen(function* () {
       const log = yield* EventLog
       const readModels = yield* ReadModels
-      return yield* runEngine({ log, readModels, projections, tuning })
+      return yield* runEngine({ log, readModels, projections, tuning, deadLetters })
     }),
   )

@@ -19,10 +19,15 @@ export interface Put extends Ref {
   readonly doc: Doc | undefined
 }
 
-/** Everything up to `position` in the partition is in the documents. `recordedAt` is that event's, in epoch ms. */
+/**
+ * Everything up to `position` in the partition is in the documents, but what waits behind dead letters.
+ * `recordedAt` is that event's, in epoch ms.
+ */
 export interface Checkpoint {
   readonly position: Position
   readonly recordedAt: number | null
+  /** Events of some merchants of the partition could not be folded: the build's dead letters say which. */
+  readonly hasDeadLetters?: true
 }
 
 export interface Scan {

@@ -70,6 +70,7 @@ const open = (
     const processors = ProcessorsInThread.layer({
       forThread,
       readModels,
+      deadLetters: settings.deadLetters,
       tuning: { standbyForMs: Duration.toMillis(settings.standbyFor) },
       onDied: ({ reason }) => died(new PartDied({ part: "the processors' thread", reason })),
     })
