@@ -8,6 +8,7 @@ const below = {
   keystore: ["domain", "threads", "mongodb"],
   processors: ["domain", "threads", "eventlog", "readmodels"],
   projections: ["domain", "readmodels", "processors"],
+  reactors: ["domain", "readmodels", "processors", "projections"],
   actors: ["domain", "threads", "eventlog", "readmodels", "keystore", "processors"],
   accounts: ["domain", "eventlog", "readmodels", "processors", "projections"],
   queries: ["domain", "eventlog", "readmodels", "keystore", "processors", "projections"],

@@ -1,7 +1,12 @@
 import { Effect, Either, Schedule, type Scope, Stream } from "effect"
 import { compare, min, type Position, start } from "../domain/Position.js"
 import type { EventLogService } from "../eventlog/EventLog.js"
-import type { Build, ReadModelsService, ReadModelsUnavailable, Registered } from "../readmodels/ReadModels.js"
+import {
+  type Build,
+  type ReadModelsService,
+  ReadModelsUnavailable,
+  type Registered,
+} from "../readmodels/ReadModels.js"
 import { change } from "../readmodels/Registry.js"
 import { plan } from "./Builds.js"
 import { type Command, CommandRefused, decide, dropped, promoted, servingOf } from "./Commands.js"
@@ -113,6 +118,26 @@ export const makeController = (
         running.delete(build)
       })
 
+    /**
+     * For a switch between builds of a reactor: the serving one stands still meanwhile, with everything written, so
+     * that it is known up to where it acts. Undefined for a projection.
+     */
+    const handingOver = <A, E>(
+      serving: Build | undefined,
+      use: (handover: Position | undefined) => Effect.Effect<A, E>,
+    ): Effect.Effect<A, E | ReadModelsUnavailable> =>
+      serving?.acts === undefined
+        ? use(undefined)
+        : Effect.gen(function* () {
+            const held = yield* runner.hold(serving.id, start)
+            if (held === undefined && running.has(serving.id)) {
+              return yield* new ReadModelsUnavailable({
+                reason: `${serving.id} could not be made to stand still: try again`,
+              })
+            }
+            return yield* use(held ?? (yield* whereIs(serving.id)).position)
+          }).pipe(Effect.ensuring(runner.letGo(serving.id)))
+
     /** Makes what runs what is registered. One at a time, under the lock. */
     const reconcile = Effect.gen(function* () {
       const all = yield* readModels.registered
@@ -204,8 +229,12 @@ export const makeController = (
                 Effect.catchTag("CommandRefused", () => Effect.succeed(false)),
               ))
             if (!isLevel) continue
-            yield* settle(now.projection, build, (one, kept) =>
-              kept.state === "BUILDING" ? promoted(one, kept, act) : one,
+            yield* handingOver(from, (handover) =>
+              settle(now.projection, build, (one, kept) =>
+                kept.state === "BUILDING" && servingOf(one)?.id === from?.id
+                  ? promoted(one, kept, act, handover)
+                  : one,
+              ),
             )
           }
         }
@@ -248,16 +277,22 @@ export const makeController = (
           by,
           now: Date.now(),
         }
-        const toDecide = (now: Registered) =>
-          Either.map(decide(now, command, facts), (next) => [next, undefined] as const)
+        const toDecide = (handover: Position | undefined) => (now: Registered) =>
+          Either.map(decide(now, command, { ...facts, handover }), (next) => [next, undefined] as const)
         const force = (command._tag === "Promote" || command._tag === "Rollback") && command.force
         if ((command._tag === "Promote" || command._tag === "Rollback") && !force && before !== undefined) {
           // What would be refused anyway is refused before the wait.
-          const next = yield* decide(before, command, facts)
+          const next = yield* decide(before, command, { ...facts, handover: start })
           const [to, from] = [servingOf(next), servingOf(before)]
           if (to !== undefined && from !== undefined) yield* untilLevel(to.id, from.id, LEVEL_MS)
         }
-        yield* change(readModels, command.projection, toDecide)
+        const serving = before === undefined ? undefined : servingOf(before)
+        const isSwitch = command._tag === "Promote" || command._tag === "Rollback"
+        const isRebuild = command._tag === "Rebuild" && serving?.acts !== undefined
+        const place = isRebuild ? (yield* whereIs(serving.id)).position : undefined
+        yield* handingOver(isSwitch ? serving : undefined, (handover) =>
+          change(readModels, command.projection, toDecide(handover ?? place)),
+        )
         yield* lock.withPermits(1)(reconcile).pipe(warned("the command is recorded, and not carried out yet"))
         yield* Effect.logInfo(`${by}: ${command._tag} ${command.projection}`)
         if (command._tag === "RetryDeadLetters") {
@@ -320,9 +355,15 @@ export const makeController = (
         }),
       )
 
+    const head = definitions.some(({ isReactor }) => isReactor === true)
+      ? yield* log.head.pipe(Effect.mapError(({ message }) => new ReadModelsUnavailable({ reason: message })))
+      : start
     for (const projection of names) {
+      const now = yield* ofProjection(projection)
+      const from = now === undefined ? undefined : servingOf(now)
+      const serving = from === undefined ? start : (yield* whereIs(from.id)).position
       yield* change(readModels, projection, (now) =>
-        Effect.succeed([plan(now, deployed(projection), Date.now()), undefined] as const),
+        Effect.succeed([plan(now, deployed(projection), Date.now(), { head, serving }), undefined] as const),
       )
     }
     yield* reportChangedCode(readModels, definitions)

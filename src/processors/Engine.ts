@@ -3,10 +3,11 @@ import type { EventLogService } from "../eventlog/EventLog.js"
 import type { ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import { type ControllerTuning, makeController } from "./Controller.js"
 import type { DeadLetterPolicy } from "./DeadLetters.js"
-import { definitionsOf } from "./Fingerprint.js"
+import { allDefinitions } from "./Fingerprint.js"
 import { makeFoldRunner } from "./FoldRunner.js"
 import type { ProcessorsService } from "./Processors.js"
 import type { Projection } from "./Projection.js"
+import type { AnyReactor } from "./Reactor.js"
 import type { WorkingSetLimits } from "./WorkingSet.js"
 
 export interface EngineOptions {
@@ -15,6 +16,7 @@ export interface EngineOptions {
   /** Several versions of one projection may be among them. */
   readonly projections: ReadonlyArray<Projection>
   readonly limits?: WorkingSetLimits
+  readonly reactors?: ReadonlyArray<AnyReactor>
   readonly tuning?: ControllerTuning
   /** `live` when missing. */
   readonly deadLetters?: DeadLetterPolicy
@@ -25,8 +27,8 @@ export const runEngine = (
   options: EngineOptions,
 ): Effect.Effect<ProcessorsService, ReadModelsUnavailable, Scope.Scope> =>
   Effect.gen(function* () {
-    const { log, readModels, projections, tuning } = options
+    const { log, readModels, projections, reactors = [], tuning } = options
     const runner = yield* makeFoldRunner(options)
-    const definitions = definitionsOf(projections)
+    const definitions = allDefinitions(projections, reactors)
     return yield* makeController({ log, readModels, runner, definitions, ...(tuning && { tuning }) })
   })

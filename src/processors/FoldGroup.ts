@@ -270,6 +270,9 @@ export class FoldGroup {
       .pipe(Effect.ensuring(ended))
   }
 
+  /** Nothing is folded and nothing else is written meanwhile. */
+  readonly alone = <A, E>(use: Effect.Effect<A, E>): Effect.Effect<A, E> => this.lock.withPermits(1)(use)
+
   /** Commits what is folded, now. */
   readonly flush: Effect.Effect<void> = this.lock.withPermits(1)(
     Effect.suspend(() => (this.pendingEvents === 0 ? Effect.void : this.commitAll)),

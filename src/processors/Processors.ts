@@ -33,6 +33,8 @@ export interface Definition {
   readonly definition: string
   /** Of the text of the code. */
   readonly fingerprint: string
+  /** It acts on the world. */
+  readonly isReactor?: true
 }
 
 /** What the rest of the program sees of the running processors, wherever they run. */

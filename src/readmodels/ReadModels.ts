@@ -58,6 +58,12 @@ export interface Act {
   readonly what: string
 }
 
+/** After this position, up to that one; without an end while the build serves. */
+export interface Acting {
+  readonly after: Position
+  readonly upTo?: Position
+}
+
 export interface Build {
   readonly id: string
   readonly projection: string
@@ -71,6 +77,10 @@ export interface Build {
   readonly promoted?: Act
   /** Since when it stands by. */
   readonly replaced?: Act
+  /** Of a reactor: it notes nothing to do because of events up to here. */
+  readonly gate?: Position
+  /** Of a reactor: it acts because of the events in these stretches of the log, which no other build has. */
+  readonly acts?: ReadonlyArray<Acting>
   /** It is to serve as soon as it is level. */
   readonly promoteWhenLevel?: boolean
   /** Why it has failed. */

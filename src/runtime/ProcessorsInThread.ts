@@ -2,11 +2,12 @@ import { Effect, Exit, Layer, PubSub, Runtime, Scope, Stream } from "effect"
 import { EventLog } from "../eventlog/EventLog.js"
 import { type ControllerTuning, makeController } from "../processors/Controller.js"
 import type { DeadLetterPolicy } from "../processors/DeadLetters.js"
-import { definitionsOf } from "../processors/Fingerprint.js"
+import { allDefinitions } from "../processors/Fingerprint.js"
 import { withoutOldRates } from "../processors/FoldRunner.js"
 import { Processors, type Progress } from "../processors/Processors.js"
 import type { Runner } from "../processors/Runner.js"
 import { projectionsWith } from "../projections/index.js"
+import { reactors } from "../reactors/index.js"
 import { type Build, ReadModels, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import type { LogForThread } from "./EventLogs.js"
 import { type FoldingThread, type ProcessorsDied, startFoldingThread } from "./FoldingThread.js"
@@ -141,7 +142,7 @@ export const layer = (
       const log = yield* EventLog
       const readModels = yield* ReadModels
       const runner = yield* makeRunner(options)
-      const definitions = definitionsOf(projectionsWith(process.env.TIDEMARK_PROJECTIONS ?? ""))
+      const definitions = allDefinitions(projectionsWith(process.env.TIDEMARK_PROJECTIONS ?? ""), reactors)
       const { tuning } = options
       return yield* makeController({ log, readModels, runner, definitions, ...(tuning && { tuning }) })
     }),

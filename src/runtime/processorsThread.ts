@@ -11,6 +11,7 @@ import { makeFoldRunner } from "../processors/FoldRunner.js"
 import type { Progress } from "../processors/Processors.js"
 import type { Runner } from "../processors/Runner.js"
 import { projectionsWith } from "../projections/index.js"
+import { reactors } from "../reactors/index.js"
 import { type Build, ReadModels } from "../readmodels/ReadModels.js"
 import { yieldToRequests } from "../threads/yieldToRequests.js"
 import { type LogForThread, layerInThread } from "./EventLogs.js"
@@ -79,7 +80,13 @@ const carryOut = (runner: Runner, order: Order) => {
 const run = Effect.gen(function* () {
   const log = yield* EventLog
   const readModels = yield* ReadModels
-  const runner = yield* makeFoldRunner({ log, readModels, projections, deadLetters: data.deadLetters })
+  const runner = yield* makeFoldRunner({
+    log,
+    readModels,
+    projections,
+    reactors,
+    deadLetters: data.deadLetters,
+  })
   const report = runner.progress.pipe(Effect.map((progress) => say({ _tag: "Progress", progress })))
   const answer = ({ id, order }: Call) =>
     carryOut(runner, order).pipe(
