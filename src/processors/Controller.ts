@@ -11,7 +11,7 @@ import { change } from "../readmodels/Registry.js"
 import { plan } from "./Builds.js"
 import { type Command, CommandRefused, decide, dropped, promoted, servingOf } from "./Commands.js"
 import { deadLettersOf } from "./DeadLetters.js"
-import type { Definition, ProcessorsService, Progress } from "./Processors.js"
+import type { Definition, ProcessorsService, Progress, Stopped } from "./Processors.js"
 import { retryIn, toldOf } from "./RetryCommand.js"
 import type { Runner } from "./Runner.js"
 
@@ -211,7 +211,9 @@ export const makeController = (
             yield* settle(now.projection, build, (one, kept) => ({
               ...one,
               builds: one.builds.map((other) =>
-                other.id === kept.id ? { ...kept, state: "FAILED" as const, failure: stopped.reason } : other,
+                other.id === kept.id
+                  ? { ...kept, state: "FAILED" as const, failure: failureOf(stopped) }
+                  : other,
               ),
             }))
           } else if (build.promoteWhenLevel === true && (yield* unfit(build, READY_MS)) === undefined) {
@@ -382,6 +384,9 @@ export const makeController = (
     }
     return service
   })
+
+const failureOf = ({ position, eventType, reason }: Stopped): string =>
+  position === undefined ? reason : `at position ${position} (${eventType ?? "an event"}): ${reason}`
 
 /** The same version of other code would give other numbers without anybody being told. */
 const reportChangedCode = (readModels: ReadModelsService, definitions: ReadonlyArray<Definition>) =>

@@ -162,9 +162,11 @@ export class DeadLetters {
   ): void {
     const merchantId = merchantOf(event)
     const name = nameOf(merchantId, partition)
+    const before = this.letters.get(name)
+    const parkedAt = before?.position === event.position ? before.parkedAt : Date.now()
     this.set(name, {
       ...{ merchantId, partition, position: event.position, eventType: event.event.type, error },
-      ...{ parkedAt: Date.now(), ...folded, held: this.letters.get(name)?.held ?? 1 },
+      ...{ parkedAt, ...folded, held: before?.held ?? 1 },
     })
   }
 

@@ -221,7 +221,9 @@ describe("events that can't be folded", () => {
       (await run(bench.readModels.builds)).some(({ id, state }) => id === "ledger-2" && state === "FAILED"),
     )
     const failed = (await run(bench.readModels.builds)).find(({ id }) => id === "ledger-2")
-    expect(failed?.failure).toContain("no antidote against e-103")
+    expect(failed?.failure).toContain(
+      "at position 104 (poison): ledger could not fold it: no antidote against e-103",
+    )
     await bench.stop()
     await bench.start([ledger(bug, 2)], {}, "never")
     await until("the build has stopped", 10_000, async () =>
