@@ -6,9 +6,11 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import type { Position } from "../../../src/domain/Position.js"
 import type { Command, CommandRefused } from "../../../src/processors/Commands.js"
 import { deadLettersOf } from "../../../src/processors/DeadLetters.js"
+import { runEngine } from "../../../src/processors/Engine.js"
 import { makeFoldRunner } from "../../../src/processors/FoldRunner.js"
 import type { Projection } from "../../../src/processors/Projection.js"
 import type { Runner } from "../../../src/processors/Runner.js"
+import { makeMemoryReadModels } from "../../../src/readmodels/MemoryReadModels.js"
 import type { ReadModelsService } from "../../../src/readmodels/ReadModels.js"
 import { until } from "../../support/until.js"
 import { Bench, run, type TestEvent } from "./support.js"
@@ -245,6 +247,29 @@ describe("events that can't be folded", () => {
     expect(refused?.message).toContain("events of 3 merchants wait behind one that could not be folded")
     expect(refused?.message).toContain("use force")
     expect(await refusal(promote(true))).toBeUndefined()
+  })
+
+  it("are set aside and retried alike in a store that does not answer at once", async () => {
+    const store = makeMemoryReadModels({ synchronous: false })
+    const scope = Effect.runSync(Scope.make())
+    const options = { log: bench.log, readModels: store, projections: [ledger(bug)] }
+    const engine = await run(runEngine(options).pipe(Scope.extend(scope)))
+    const head = await bench.append(someEvents(3_000))
+    const at = (position: string) =>
+      until(`position ${position}`, 20_000, async () => {
+        const progress = await run(engine.progress)
+        return progress.length > 0 && progress.every((one) => one.position === position)
+      })
+    await at(head)
+    expect((await lettersIn(store)).map(({ held }) => held)).toEqual([29, 29, 29])
+    bug.isThere = false
+    await run(engine.command(retry, "ann"))
+    expect(await lettersIn(store)).toEqual([])
+    await run(engine.command({ _tag: "Rebuild", projection: "ledger", promote: false }, "ann"))
+    await until("both", 10_000, async () => (await run(engine.progress)).length === 2)
+    await at(head)
+    expect(await digest("ledger-1", store)).toBe(await digest("ledger-2", store))
+    await run(Scope.close(scope, Exit.void))
   })
 
   it("survive that the program ends at any moment of a retry: it goes on, and ends equal", async () => {
