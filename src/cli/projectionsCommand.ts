@@ -1,8 +1,9 @@
 import { Command } from "commander"
 import { adminKey } from "./adminKey.js"
 import { guarded, whole } from "./options.js"
-import { Client, type ProjectionShown } from "./projections/Client.js"
+import { Client, type ProjectionShown, Refused } from "./projections/Client.js"
 import { compareBuilds, linesOf as linesOfComparison } from "./projections/compare.js"
+import { deadLettersOf, linesOf as linesOfDeadLetters } from "./projections/deadLetters.js"
 import { linesOf } from "./projections/print.js"
 import { watchBuild } from "./projections/watch.js"
 
@@ -118,7 +119,11 @@ const switching = (command: Command): Command =>
       "--expected-serving <build>",
       "switch only if this build serves still (default: the one that serves now)",
     )
-    .option("--force", "also when the build has not caught up, or its code is not deployed", false)
+    .option(
+      "--force",
+      "also when the build has not caught up, has dead letters, or its code is not deployed",
+      false,
+    )
 
 const promote = () =>
   switching(
@@ -166,6 +171,33 @@ const drop = () =>
             options,
           ),
         ),
+      ),
+    )
+
+interface DeadLetterOptions extends Common {
+  readonly retry: boolean
+}
+
+const deadLetters = () =>
+  talking("dead-letters", "events that could not be folded, and how many wait behind each")
+    .argument("<name>", "the projection")
+    .option("--retry", "first fold what waits: once what was wrong is put right", false)
+    .action(
+      guarded((name: string, options: DeadLetterOptions) =>
+        withClient(options, async (client) => {
+          const show = async () => {
+            const letters = await deadLettersOf(client, name)
+            if (options.json) console.log(JSON.stringify(letters))
+            else for (const line of linesOfDeadLetters(name, letters)) console.log(line)
+          }
+          try {
+            if (options.retry) await client.command("retryDeadLetters", { name: text(name) })
+          } catch (error) {
+            if (error instanceof Refused && error.code === "DEAD_LETTERS_REMAIN") await show()
+            throw error
+          }
+          await show()
+        }),
       ),
     )
 
@@ -223,4 +255,5 @@ export const projectionsCommand = (): Command =>
     .addCommand(simple("resume", "go on folding", "resumeProjection"))
     .addCommand(simple("cancel", "end a rebuild, and remove what it has made", "cancelRebuild"))
     .addCommand(drop())
+    .addCommand(deadLetters())
     .addHelpText("after", help)

@@ -14,6 +14,7 @@ Settings come from the environment:
   TIDEMARK_PASSIVATE_AFTER         quiet time after which an actor leaves the memory ("2 minutes")
   TIDEMARK_STANDBY_FOR             how long a build that was replaced is kept up to date ("24 hours")
   TIDEMARK_COUNTRY_FILE            country database (.mmdb) for visitors' addresses (none)
+  TIDEMARK_DEAD_LETTERS            where an event that can't be folded is set aside: live, always, never (live)
   TIDEMARK_PROJECTIONS             optional projections that run as well: hourly, funnel (none)
   TIDEMARK_EVENT_LOG               "embedded", or EventStoreDB: "esdb://user:password@host:2113?tls=true"
   TIDEMARK_READ_MODELS             "embedded", or MongoDB: "mongodb://user:password@host/database"

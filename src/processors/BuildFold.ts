@@ -2,6 +2,7 @@ import type { RecordedEvent } from "../domain/Event.js"
 import { PARTITIONS, type Partition } from "../domain/Partition.js"
 import { compare, max, min, type Position, start } from "../domain/Position.js"
 import type { Build, Checkpoint, Put } from "../readmodels/ReadModels.js"
+import type { DeadLetters } from "./DeadLetters.js"
 import { UnknownEvents, unknownOf } from "./KnownEvents.js"
 import type { Stopped } from "./Processors.js"
 import type { Projection } from "./Projection.js"
@@ -19,6 +20,15 @@ export const partitionOfStream = (stream: string): Partition | undefined => {
   return partition >= 0 && partition < PARTITIONS ? partition : undefined
 }
 
+/** An event that could not be folded, and its place among those that were given. */
+export interface Failed {
+  readonly event: RecordedEvent
+  readonly index: number
+  readonly error: string
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
 /** One build being folded: its documents in work, and how far each partition has come. */
 export class BuildFold {
   private readonly positions: Array<Position>
@@ -31,6 +41,9 @@ export class BuildFold {
   committed: Position
   lastRecordedAt: number | null
   stopped: Stopped | undefined
+  /** Where the last `fold` ended before its end, unless the build has stopped there. */
+  failed: Failed | undefined
+  private isAgain = false
 
   constructor(
     readonly build: Build,
@@ -38,6 +51,8 @@ export class BuildFold {
     checkpoints: ReadonlyMap<Partition, Checkpoint>,
     readonly working: WorkingSet,
     readonly unknown = new UnknownEvents(false),
+    /** Missing: the build stops at an event that can't be folded. */
+    readonly letters?: DeadLetters,
   ) {
     this.positions = Array.from({ length: PARTITIONS }, (_, p) => checkpoints.get(p)?.position ?? start)
     this.recordedAts = Array.from({ length: PARTITIONS }, (_, p) => checkpoints.get(p)?.recordedAt ?? null)
@@ -62,14 +77,23 @@ export class BuildFold {
   }
 
   /**
-   * Folds events that `beyond` gave. Where a fold throws, everything since the last commit is thrown
-   * away and the build stops: its checkpoint stays before the event, so that nothing is skipped.
+   * Folds events that `beyond` gave. Where a fold throws, either `failed` says so, and the build is to be reverted,
+   * as the event may have been folded in part; or everything since the last commit is thrown away and the build
+   * stops: its checkpoint stays before the event, so that nothing is skipped.
    */
   fold(events: ReadonlyArray<RecordedEvent>, upTo: Position): void {
     const apply = this.projection.apply
-    for (const event of events) {
+    this.failed = undefined
+    const letters = this.letters === undefined || this.letters.size === 0 ? undefined : this.letters
+    for (let index = 0; index < events.length; index++) {
+      const event = events[index] as RecordedEvent
       const partition = partitionOfStream(event.stream)
       if (partition === undefined) continue
+      if (letters?.holds(event, partition) === true) {
+        letters.wait(event, partition)
+        this.recordedAts[partition] = event.metadata.recordedAt
+        continue
+      }
       const unknown = unknownOf(event.event)
       if (unknown !== undefined && this.unknown.strict) {
         this.stop({
@@ -81,25 +105,80 @@ export class BuildFold {
       }
       try {
         if (unknown === undefined) apply(event, this.working)
-        else this.unknown.passOver(unknown)
+        else if (!this.isAgain) this.unknown.passOver(unknown)
       } catch (error) {
+        if (this.letters !== undefined) {
+          this.failed = { event, index, error: messageOf(error) }
+          return
+        }
         this.stop({
           position: event.position,
           eventType: event.event.type,
-          reason: `${this.projection.name} could not fold it: ${error instanceof Error ? error.message : String(error)}`,
+          reason: `${this.projection.name} could not fold it: ${messageOf(error)}`,
         })
         return
       }
       this.recordedAts[partition] = event.metadata.recordedAt
       this.lastRecordedAt = event.metadata.recordedAt
     }
+    this.goOnTo(upTo)
+  }
+
+  private goOnTo(upTo: Position): void {
     this.upTo = max(this.upTo, upTo)
     this.furthest = max(this.furthest, this.upTo)
   }
 
+  /** Back to what is in the store. What is folded until `foldedAgain` was folded before. */
+  revert(): void {
+    this.failed = undefined
+    this.isAgain = true
+    this.working.revert()
+    this.letters?.revert()
+    this.upTo = this.committed
+    this.furthest = this.positions.reduce(max)
+  }
+
+  foldedAgain(): void {
+    this.isAgain = false
+  }
+
+  /** Sets aside an event before which everything is folded and committed. */
+  park({ event, error }: Failed): void {
+    const partition = partitionOfStream(event.stream)
+    if (this.letters === undefined || partition === undefined) return
+    this.letters.park(event, partition, error, { folded: this.upTo, foldedAt: this.lastRecordedAt })
+    this.recordedAts[partition] = event.metadata.recordedAt
+    this.goOnTo(event.position)
+  }
+
+  /** Folds those of the events that wait. Gives the first that can't be folded; then the build is to be reverted. */
+  foldWaiting(events: ReadonlyArray<RecordedEvent>): Failed | undefined {
+    const { letters, projection, working } = this
+    if (letters === undefined) return undefined
+    for (let index = 0; index < events.length; index++) {
+      const event = events[index] as RecordedEvent
+      const partition = partitionOfStream(event.stream)
+      if (partition === undefined || !letters.isNext(event, partition)) continue
+      const unknown = unknownOf(event.event)
+      try {
+        if (unknown === undefined) projection.apply(event, working)
+        else this.unknown.passOver(unknown)
+      } catch (error) {
+        return { event, index, error: messageOf(error) }
+      }
+      letters.folded(event, partition)
+    }
+    return undefined
+  }
+
   /** Whether a commit would change anything. */
   get isPending(): boolean {
-    return this.working.changedCount > 0 || compare(this.upTo, this.committed) > 0
+    return (
+      this.working.changedCount > 0 ||
+      this.letters?.isChanged === true ||
+      compare(this.upTo, this.committed) > 0
+    )
   }
 
   stop(stopped: Stopped): void {
@@ -110,11 +189,17 @@ export class BuildFold {
   /** What a commit has to write: documents, and every partition at `upTo`. */
   pending(): { readonly puts: ReadonlyArray<Put>; readonly checkpoints: ReadonlyMap<Partition, Checkpoint> } {
     const checkpoints = new Map<Partition, Checkpoint>()
+    const { letters } = this
+    const stalled = letters === undefined || letters.size === 0 ? undefined : letters.partitions
     for (let partition = 0; partition < PARTITIONS; partition++) {
       const position = max(this.positions[partition] ?? start, this.upTo)
-      checkpoints.set(partition, { position, recordedAt: this.recordedAts[partition] ?? null })
+      checkpoints.set(partition, {
+        ...{ position, recordedAt: this.recordedAts[partition] ?? null },
+        ...(stalled?.has(partition) === true ? { hasDeadLetters: true as const } : {}),
+      })
     }
-    return { puts: this.working.puts(), checkpoints }
+    const puts = this.working.puts()
+    return { puts: letters?.isChanged === true ? [...puts, ...letters.puts()] : puts, checkpoints }
   }
 
   markCommitted(): void {
@@ -123,5 +208,6 @@ export class BuildFold {
     }
     this.committed = this.upTo
     this.working.committed()
+    this.letters?.committed()
   }
 }

@@ -1,6 +1,8 @@
 import { Data, Either } from "effect"
+import { max, type Position, start } from "../domain/Position.js"
 import type { Act, Build, Registered } from "../readmodels/ReadModels.js"
 import { withBuild } from "../readmodels/Registry.js"
+import type { Definition } from "./Processors.js"
 
 /** What an administrator may do with the builds of a projection. */
 export type Command =
@@ -25,6 +27,8 @@ export type Command =
   | { readonly _tag: "Drop"; readonly projection: string; readonly build: string }
   | { readonly _tag: "Pause"; readonly projection: string }
   | { readonly _tag: "Resume"; readonly projection: string }
+  /** Fold what waits behind dead letters, in all builds. */
+  | { readonly _tag: "RetryDeadLetters"; readonly projection: string }
 
 /** Why a command was not carried out. The codes are public. */
 export type RefusalCode =
@@ -41,6 +45,9 @@ export type RefusalCode =
   | "NOT_DEPLOYED"
   | "NOT_PAUSED"
   | "NOTHING_TO_ROLL_BACK_TO"
+  | "NO_DEAD_LETTERS"
+  /** They were retried, and some can't be folded still. */
+  | "DEAD_LETTERS_REMAIN"
   | "PAUSED"
 
 export class CommandRefused extends Data.TaggedError("CommandRefused")<{
@@ -51,9 +58,13 @@ export class CommandRefused extends Data.TaggedError("CommandRefused")<{
 /** What a decision needs to know beside what is registered. */
 export interface Facts {
   /** The newest code of the projection that this program has. */
-  readonly deployed: { readonly definition: string; readonly fingerprint: string } | undefined
+  readonly deployed: Omit<Definition, "projection"> | undefined
   /** Why the build can't take over without force; undefined when it can. */
   readonly behind: (build: Build) => string | undefined
+  /** Where the serving build of a reactor stands. A switch needs it to stand still there. */
+  readonly handover?: Position | undefined
+  /** Whether events wait that the build could not fold, and it runs. */
+  readonly hasDeadLetters: (build: Build) => boolean
   readonly by: string
   /** Epoch ms. */
   readonly now: number
@@ -88,10 +99,12 @@ export const previousOf = (now: Registered): Build | undefined =>
 /** A new build of the definition, beside what is there. */
 export const newBuild = (
   now: Registered,
-  { definition, fingerprint }: { readonly definition: string; readonly fingerprint: string },
+  { definition, fingerprint, isReactor }: Omit<Definition, "projection">,
   state: "SERVING" | "BUILDING",
   made: Act,
   promoteWhenLevel: boolean,
+  /** Of a reactor: what lies up to here is the business of the build before, or of nobody. */
+  gate: Position,
 ): Registered =>
   withBuild(now, {
     id: `${now.projection}-${now.numbered + 1}`,
@@ -100,19 +113,31 @@ export const newBuild = (
     fingerprint,
     state,
     made,
+    ...(isReactor === true ? { gate, acts: state === "SERVING" ? [{ after: gate }] : [] } : {}),
     ...(promoteWhenLevel ? { promoteWhenLevel } : {}),
   })
 
-/** The build serves; the one that did stands by. */
-export const promoted = (now: Registered, build: Build, act: Act): Registered => {
+/**
+ * The build serves; the one that did stands by. Of a reactor the one acts up to `handover`, where it stands, and the
+ * other from there on: each event is the business of one build.
+ */
+export const promoted = (now: Registered, build: Build, act: Act, handover?: Position): Registered => {
   const { promoteWhenLevel: _, replaced: __, ...rest } = build
-  const next = withBuild(now, { ...rest, state: "SERVING", promoted: act })
   const before = servingOf(now)
-  return {
-    ...next,
-    builds: next.builds.map((one) => (one.id === before?.id ? { ...one, replaced: act } : one)),
-    last: act,
-  }
+  // One that was made to serve while it was behind begins later than it stands.
+  const after = max(handover ?? start, before?.acts?.at(-1)?.after ?? start)
+  const acts = rest.acts === undefined ? {} : { acts: [...rest.acts, { after }] }
+  const next = withBuild(now, { ...rest, ...acts, state: "SERVING", promoted: act })
+  const ended = (one: Build): Build => ({
+    ...one,
+    replaced: act,
+    ...(one.acts === undefined
+      ? {}
+      : {
+          acts: one.acts.map((acting) => (acting.upTo === undefined ? { ...acting, upTo: after } : acting)),
+        }),
+  })
+  return { ...next, builds: next.builds.map((one) => (one.id === before?.id ? ended(one) : one)), last: act }
 }
 
 /** The build is about to be removed: it has gone for everybody but the one who clears up. */
@@ -143,7 +168,10 @@ const promote = (
   if (behind !== undefined && !force) {
     return refuse("NOT_READY", `${target.id} can't take over yet: ${behind}. Wait, or use force`)
   }
-  return Either.right(promoted(now, target, { by: facts.by, at: facts.now, what }))
+  if (target.acts !== undefined && facts.handover === undefined) {
+    return refuse("NOT_READY", `it is not known up to where ${serving.id} has acted: try again`)
+  }
+  return Either.right(promoted(now, target, { by: facts.by, at: facts.now, what }, facts.handover))
 }
 
 /**
@@ -175,7 +203,10 @@ export const decide = (now: Registered, command: Command, facts: Facts): Decisio
       }
       const { promote: itself } = command
       const made = act(itself ? `reset ${projection}` : `began to rebuild ${projection}`)
-      return Either.right({ ...newBuild(now, facts.deployed, "BUILDING", made, itself), last: made })
+      return Either.right({
+        ...newBuild(now, facts.deployed, "BUILDING", made, itself, facts.handover ?? start),
+        last: made,
+      })
     }
     case "Cancel": {
       const target = building ?? builds.find(({ state }) => state === "FAILED")
@@ -231,6 +262,15 @@ export const decide = (now: Registered, command: Command, facts: Facts): Decisio
         return refuse("NOT_PAUSED", `${projection} is not paused${told(now.last)}`)
       const { paused: _, ...rest } = now
       return Either.right({ ...rest, last: act(`resumed ${projection}`) })
+    }
+    case "RetryDeadLetters": {
+      if (now.paused !== undefined) {
+        return refuse("PAUSED", `${projection} is paused${told(now.paused)}: resume it first`)
+      }
+      if (!builds.some(facts.hasDeadLetters)) {
+        return refuse("NO_DEAD_LETTERS", `nothing waits behind an event that ${projection} could not fold`)
+      }
+      return Either.right({ ...now, last: act(`retried the dead letters of ${projection}`) })
     }
   }
 }

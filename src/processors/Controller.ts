@@ -1,12 +1,19 @@
 import { Effect, Either, Schedule, type Scope, Stream } from "effect"
-import { compare, min, type Position, start } from "../domain/Position.js"
+import { type Position, start } from "../domain/Position.js"
 import type { EventLogService } from "../eventlog/EventLog.js"
-import type { Build, ReadModelsService, ReadModelsUnavailable, Registered } from "../readmodels/ReadModels.js"
+import {
+  type Build,
+  type ReadModelsService,
+  ReadModelsUnavailable,
+  type Registered,
+} from "../readmodels/ReadModels.js"
 import { change } from "../readmodels/Registry.js"
 import { plan } from "./Builds.js"
-import { type Command, CommandRefused, decide, dropped, promoted, servingOf } from "./Commands.js"
-import type { Definition, ProcessorsService, Progress } from "./Processors.js"
+import { type Command, type CommandRefused, decide, dropped, promoted, servingOf } from "./Commands.js"
+import type { Definition, ProcessorsService, Progress, Stopped } from "./Processors.js"
+import { retryIn } from "./RetryCommand.js"
 import type { Runner } from "./Runner.js"
+import { LEVEL_MS, makeStanding } from "./Standing.js"
 
 export interface ControllerOptions {
   readonly log: EventLogService
@@ -30,8 +37,6 @@ const GRACE_MS = 30_000
 const LOOK_EVERY_MS = 1_000
 /** Under load a build is never at the head; so far behind it is level. */
 export const READY_MS = 1_000
-/** How long a promotion waits until the build is level with the serving one. Further behind, it is refused at once. */
-const LEVEL_MS = 10_000
 /** The same where it is tried again and again. */
 const LEVEL_SOON_MS = 500
 
@@ -58,37 +63,9 @@ export const makeController = (
     const ofProjection = (projection: string) =>
       Effect.map(readModels.registered, (all) => all.find((one) => one.projection === projection))
 
-    /** Where a build is, whether it runs or not. */
-    const whereIs = (
-      build: string,
-    ): Effect.Effect<Pick<Progress, "position" | "recordedAt">, ReadModelsUnavailable> =>
-      Effect.suspend(() => {
-        const known = running.has(build) ? newest.get(build) : undefined
-        if (known !== undefined) return Effect.succeed(known)
-        return Effect.map(readModels.checkpoints(build), (checkpoints) => {
-          const all = [...checkpoints.values()]
-          const recorded = all.flatMap(({ recordedAt }) => recordedAt ?? [])
-          return {
-            position: all.length === 0 ? start : all.map(({ position }) => position).reduce(min),
-            recordedAt: recorded.length === 0 ? null : Math.max(...recorded),
-          }
-        })
-      })
-
-    /** Why it can't take over, or come level soon; undefined when it can. */
-    const behind = (build: Build, ms: number): Effect.Effect<string | undefined, ReadModelsUnavailable> =>
-      Effect.gen(function* () {
-        const { position, recordedAt } = yield* whereIs(build.id)
-        const head = yield* log.head.pipe(Effect.catchAll(() => Effect.succeed(undefined)))
-        if (head === undefined) return "the event log can't be reached"
-        if (compare(position, head) >= 0) return undefined
-        if (!isDeployed(build))
-          return `it is frozen at ${position}, as this program has no code of ${build.definition}`
-        const stopped = newest.get(build.id)?.stopped
-        if (stopped !== undefined) return `it has stopped at ${position}: ${stopped.reason}`
-        if (!running.has(build.id)) return `it stands still at ${position}`
-        return Date.now() - (recordedAt ?? 0) <= ms ? undefined : `it is at ${position} of ${head}`
-      })
+    const { whereIs, unfit, untilLevel, handingOver, holdLevel } = makeStanding({
+      ...{ log, readModels, runner, running, newest, isDeployed },
+    })
 
     const startBuilds = (builds: ReadonlyArray<Build>, where: "live" | "aside") =>
       Effect.gen(function* () {
@@ -130,29 +107,6 @@ export const makeController = (
         Effect.logWarning(`${what}; trying again`, error),
       )
 
-    /** A build that is ready stays behind for a commit or two: the one that serves commits at other moments. */
-    const untilLevel = (
-      build: string,
-      serving: string,
-      ms: number,
-    ): Effect.Effect<void, CommandRefused | ReadModelsUnavailable> =>
-      Effect.gen(function* () {
-        for (;;) {
-          const [one, other] = [yield* whereIs(build), yield* whereIs(serving)]
-          if (compare(one.position, other.position) >= 0) return
-          yield* Effect.sleep("5 millis")
-        }
-      }).pipe(
-        Effect.timeoutFail({
-          duration: ms,
-          onTimeout: () =>
-            new CommandRefused({
-              code: "NOT_READY",
-              message: `${build} did not come level with ${serving} within ${ms / 1000} s. Wait until less comes in, or use force`,
-            }),
-        }),
-      )
-
     /** What happens by itself. */
     const housekeeping = Effect.gen(function* () {
       const at = Date.now()
@@ -176,10 +130,12 @@ export const makeController = (
             yield* settle(now.projection, build, (one, kept) => ({
               ...one,
               builds: one.builds.map((other) =>
-                other.id === kept.id ? { ...kept, state: "FAILED" as const, failure: stopped.reason } : other,
+                other.id === kept.id
+                  ? { ...kept, state: "FAILED" as const, failure: failureOf(stopped) }
+                  : other,
               ),
             }))
-          } else if (build.promoteWhenLevel === true && (yield* behind(build, READY_MS)) === undefined) {
+          } else if (build.promoteWhenLevel === true && (yield* unfit(build, READY_MS)) === undefined) {
             const act = {
               by: build.made?.by ?? "tidemark",
               at,
@@ -194,8 +150,12 @@ export const makeController = (
                 Effect.catchTag("CommandRefused", () => Effect.succeed(false)),
               ))
             if (!isLevel) continue
-            yield* settle(now.projection, build, (one, kept) =>
-              kept.state === "BUILDING" ? promoted(one, kept, act) : one,
+            yield* handingOver(from, (handover) =>
+              settle(now.projection, build, (one, kept) =>
+                kept.state === "BUILDING" && servingOf(one)?.id === from?.id
+                  ? promoted(one, kept, act, handover)
+                  : one,
+              ),
             )
           }
         }
@@ -225,82 +185,56 @@ export const makeController = (
         const before = yield* ofProjection(command.projection)
         const reasons = new Map<string, string>()
         for (const build of before?.builds ?? []) {
-          const reason = yield* behind(build, LEVEL_MS)
+          const reason = yield* unfit(build, LEVEL_MS)
           if (reason !== undefined) reasons.set(build.id, reason)
         }
+        const stalled = (yield* runner.progress).flatMap(({ build, deadLetters }) =>
+          deadLetters === undefined ? [] : build,
+        )
         const facts = {
           deployed: deployed(command.projection)[0],
           behind: ({ id }: Build) => reasons.get(id),
+          hasDeadLetters: ({ id }: Build) => stalled.includes(id),
           by,
           now: Date.now(),
         }
-        const toDecide = (now: Registered) =>
-          Either.map(decide(now, command, facts), (next) => [next, undefined] as const)
+        const toDecide = (handover: Position | undefined) => (now: Registered) =>
+          Either.map(decide(now, command, { ...facts, handover }), (next) => [next, undefined] as const)
         const force = (command._tag === "Promote" || command._tag === "Rollback") && command.force
         if ((command._tag === "Promote" || command._tag === "Rollback") && !force && before !== undefined) {
           // What would be refused anyway is refused before the wait.
-          const next = yield* decide(before, command, facts)
+          const next = yield* decide(before, command, { ...facts, handover: start })
           const [to, from] = [servingOf(next), servingOf(before)]
           if (to !== undefined && from !== undefined) yield* untilLevel(to.id, from.id, LEVEL_MS)
         }
-        yield* change(readModels, command.projection, toDecide)
+        const serving = before === undefined ? undefined : servingOf(before)
+        const isSwitch = command._tag === "Promote" || command._tag === "Rollback"
+        const isRebuild = command._tag === "Rebuild" && serving?.acts !== undefined
+        const place = isRebuild ? (yield* whereIs(serving.id)).position : undefined
+        yield* handingOver(isSwitch ? serving : undefined, (handover) =>
+          change(readModels, command.projection, toDecide(handover ?? place)),
+        )
         yield* lock.withPermits(1)(reconcile).pipe(warned("the command is recorded, and not carried out yet"))
         yield* Effect.logInfo(`${by}: ${command._tag} ${command.projection}`)
-      })
-
-    const registeredBuild = (id: string) =>
-      Effect.flatMap(readModels.builds, (builds) => {
-        const found = builds.find((build) => build.id === id)
-        return found === undefined
-          ? Effect.fail(
-              new CommandRefused({
-                code: "BUILD_UNKNOWN",
-                message: `there is no build "${id.slice(0, 64)}"`,
-              }),
-            )
-          : Effect.succeed(found)
-      })
-
-    const holdLevel: ProcessorsService["holdLevel"] = (from, to) =>
-      Effect.gen(function* () {
-        const builds = [yield* registeredBuild(from), yield* registeredBuild(to)]
-        yield* Effect.addFinalizer(() => Effect.zipRight(runner.letGo(from), runner.letGo(to)))
-        const apart = (position: Position, other: Position) =>
-          new CommandRefused({
-            code: "NOT_READY",
-            message: `${from} is at ${position} and ${to} at ${other}: builds are compared where both have the same events, so wait until both are up to date`,
-          })
-        for (const build of builds) {
-          const reason = yield* behind(build, LEVEL_MS)
-          const [one, other] = [(yield* whereIs(from)).position, (yield* whereIs(to)).position]
-          if (reason !== undefined && one !== other) return yield* apart(one, other)
-        }
-        const holdAt = (build: string, at: Position) =>
-          Effect.flatMap(runner.hold(build, at), (position) =>
-            position === undefined
-              ? Effect.map(whereIs(build), (where) => where.position)
-              : Effect.succeed(position),
+        if (command._tag === "RetryDeadLetters") {
+          const own = (before?.builds ?? []).map(({ id }) => id)
+          yield* retryIn(
+            readModels,
+            runner,
+            stalled.filter((build) => own.includes(build)),
           )
-        // Each goes on to where the other stands; as one of them stands, twice is enough.
-        let one = yield* holdAt(from, start)
-        const other = yield* holdAt(to, one)
-        if (compare(one, other) < 0) one = yield* holdAt(from, other)
-        if (one !== other) return yield* apart(one, other)
-        return one
-      }).pipe(
-        Effect.timeoutFail({
-          duration: LEVEL_MS,
-          onTimeout: () =>
-            new CommandRefused({
-              code: "NOT_READY",
-              message: `${from} and ${to} did not come to one position within ${LEVEL_MS / 1000} s: try again when less comes in`,
-            }),
-        }),
-      )
+        }
+      })
 
+    const head = definitions.some(({ isReactor }) => isReactor === true)
+      ? yield* log.head.pipe(Effect.mapError(({ message }) => new ReadModelsUnavailable({ reason: message })))
+      : start
     for (const projection of names) {
+      const now = yield* ofProjection(projection)
+      const from = now === undefined ? undefined : servingOf(now)
+      const serving = from === undefined ? start : (yield* whereIs(from.id)).position
       yield* change(readModels, projection, (now) =>
-        Effect.succeed([plan(now, deployed(projection), Date.now()), undefined] as const),
+        Effect.succeed([plan(now, deployed(projection), Date.now(), { head, serving }), undefined] as const),
       )
     }
     yield* reportChangedCode(readModels, definitions)
@@ -319,6 +253,9 @@ export const makeController = (
     }
     return service
   })
+
+const failureOf = ({ position, eventType, reason }: Stopped): string =>
+  position === undefined ? reason : `at position ${position} (${eventType ?? "an event"}): ${reason}`
 
 /** The same version of other code would give other numbers without anybody being told. */
 const reportChangedCode = (readModels: ReadModelsService, definitions: ReadonlyArray<Definition>) =>

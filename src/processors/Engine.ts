@@ -2,10 +2,12 @@ import { Effect, type Scope } from "effect"
 import type { EventLogService } from "../eventlog/EventLog.js"
 import type { ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import { type ControllerTuning, makeController } from "./Controller.js"
-import { definitionsOf } from "./Fingerprint.js"
+import type { DeadLetterPolicy } from "./DeadLetters.js"
+import { allDefinitions } from "./Fingerprint.js"
 import { makeFoldRunner } from "./FoldRunner.js"
 import type { ProcessorsService } from "./Processors.js"
 import type { Projection } from "./Projection.js"
+import type { AnyReactor } from "./Reactor.js"
 import type { WorkingSetLimits } from "./WorkingSet.js"
 
 export interface EngineOptions {
@@ -14,7 +16,10 @@ export interface EngineOptions {
   /** Several versions of one projection may be among them. */
   readonly projections: ReadonlyArray<Projection>
   readonly limits?: WorkingSetLimits
+  readonly reactors?: ReadonlyArray<AnyReactor>
   readonly tuning?: ControllerTuning
+  /** `live` when missing. */
+  readonly deadLetters?: DeadLetterPolicy
 }
 
 /** Runs the projections in this thread until the scope closes; what is folded by then is committed. */
@@ -22,8 +27,8 @@ export const runEngine = (
   options: EngineOptions,
 ): Effect.Effect<ProcessorsService, ReadModelsUnavailable, Scope.Scope> =>
   Effect.gen(function* () {
-    const { log, readModels, projections, tuning } = options
+    const { log, readModels, projections, reactors = [], tuning } = options
     const runner = yield* makeFoldRunner(options)
-    const definitions = definitionsOf(projections)
+    const definitions = allDefinitions(projections, reactors)
     return yield* makeController({ log, readModels, runner, definitions, ...(tuning && { tuning }) })
   })

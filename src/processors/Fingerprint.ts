@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import type { Definition } from "./Processors.js"
 import { definitionOf, type Projection } from "./Projection.js"
+import { type AnyReactor, stateOf } from "./Reactor.js"
 
 /** Imports of other files of this program; those of types alone are gone once it is compiled. */
 const IMPORTS = /(?:from|import)\s*\(?\s*["'](\.{1,2}\/[^"']+)["']/g
@@ -45,6 +46,20 @@ export const fingerprintOf = ({ source, apply }: Projection): string => {
   for (const text of texts.values()) hash.update(text).update("\u0000")
   if (texts.size === 0) hash.update(apply.toString())
   return hash.digest("hex").slice(0, 16)
+}
+
+/** The same with those of reactors. */
+export const allDefinitions = (
+  projections: ReadonlyArray<Projection>,
+  reactors: ReadonlyArray<AnyReactor>,
+): ReadonlyArray<Definition> => {
+  const names = new Set(projections.map(({ name }) => name))
+  const twice = reactors.find(({ name }) => names.has(name))
+  if (twice !== undefined) throw new Error(`a projection and a reactor are both called ${twice.name}`)
+  return [
+    ...definitionsOf(projections),
+    ...definitionsOf(reactors.map(stateOf)).map((one) => ({ ...one, isReactor: true as const })),
+  ]
 }
 
 /** Of each projection, the newest version first. */

@@ -1,11 +1,12 @@
 import { Deferred, Duration, Effect, Schedule } from "effect"
 import type { RecordedEvent } from "../domain/Event.js"
 import { compare, min, type Position, start } from "../domain/Position.js"
-import type { LogBatch } from "../eventlog/EventLog.js"
+import type { EventLogService, LogBatch, LogError } from "../eventlog/EventLog.js"
 import type { ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import type { BuildFold } from "./BuildFold.js"
 import type { Progress } from "./Processors.js"
-import { preloadFor } from "./Speculation.js"
+import { RetryEnded, retryLetters } from "./Retry.js"
+import { type Folding, foldInto } from "./SetAside.js"
 
 /**
  * When to commit. An event is visible soon after it was recorded while there is little to do; under load
@@ -51,12 +52,17 @@ export class FoldGroup {
   private toHold: Hold | undefined
   /** Ends the hold that is on. */
   private release: Deferred.Deferred<void> | undefined
+  private readonly folding: Folding
+  private readonly oneRetry = Effect.unsafeMakeSemaphore(1)
 
   constructor(
+    log: EventLogService,
     private readonly readModels: ReadModelsService,
     private folds: ReadonlyArray<BuildFold>,
     private readonly onCommit: (progress: ReadonlyArray<Progress>) => Effect.Effect<void>,
-  ) {}
+  ) {
+    this.folding = { log, readModels, commit: (fold) => this.commitSurely(fold) }
+  }
 
   private running(): ReadonlyArray<BuildFold> {
     return this.folds.filter((fold) => fold.stopped === undefined)
@@ -76,6 +82,7 @@ export class FoldGroup {
       position: fold.committed,
       recordedAt: fold.lastRecordedAt,
       eventsPerSecond: this.rates.get(fold) ?? 0,
+      ...(fold.letters?.summary === undefined ? {} : { deadLetters: fold.letters.summary }),
       ...(fold.stopped === undefined ? {} : { stopped: fold.stopped }),
     }))
   }
@@ -103,7 +110,7 @@ export class FoldGroup {
           if (hold === undefined || compare(hold.at, upTo) > 0) break
           const until = events.findIndex(({ position }) => compare(position, hold.at) > 0)
           const before = until < 0 ? events : events.slice(0, until)
-          for (const fold of this.running()) yield* this.foldInto(fold, before, hold.at)
+          for (const fold of this.running()) yield* foldInto(this.folding, fold, before, hold.at)
           this.pendingEvents += before.length
           events = until < 0 ? [] : events.slice(until)
           this.toHold = undefined
@@ -112,7 +119,7 @@ export class FoldGroup {
           yield* Deferred.succeed(hold.reached, hold.at)
           yield* Deferred.await(hold.released)
         }
-        for (const fold of this.running()) yield* this.foldInto(fold, events, upTo)
+        for (const fold of this.running()) yield* foldInto(this.folding, fold, events, upTo)
         this.pendingEvents += events.length
         const last = events.at(-1)
         if (last === undefined) return
@@ -124,23 +131,6 @@ export class FoldGroup {
         }
         if (this.isDue()) yield* this.commitAll
       }),
-    )
-  }
-
-  private foldInto(fold: BuildFold, all: ReadonlyArray<RecordedEvent>, upTo: Position): Effect.Effect<void> {
-    const events = fold.beyond(all)
-    const foldNow = Effect.suspend(() => {
-      fold.fold(events, upTo)
-      return fold.stopped === undefined
-        ? Effect.void
-        : Effect.logError(`${fold.build.id} has stopped`, fold.stopped)
-    })
-    if (this.readModels.loadNow !== undefined) return foldNow
-    return preloadFor(this.readModels, fold.build.id, fold.projection, events, fold.working).pipe(
-      Effect.tapError((error) => Effect.logWarning("read models can't be read; trying again", error)),
-      Effect.retry(retry),
-      Effect.orDie,
-      Effect.zipRight(foldNow),
     )
   }
 
@@ -176,20 +166,7 @@ export class FoldGroup {
     const began = performance.now()
     const seconds = (began - this.lastCommitAt) / 1000
     const events = this.pendingEvents
-    return Effect.forEach(this.running(), (fold) =>
-      this.commit(fold).pipe(
-        Effect.tapError((error) =>
-          error.isFinal === true
-            ? Effect.void
-            : Effect.logWarning("read models can't be written; trying again", error),
-        ),
-        Effect.retry({ schedule: retry, while: ({ isFinal }) => isFinal !== true }),
-        Effect.catchAll((error) => {
-          fold.stop({ position: undefined, eventType: undefined, reason: error.reason })
-          return Effect.logError(`${fold.build.id} has stopped`, error)
-        }),
-      ),
-    ).pipe(
+    return Effect.forEach(this.running(), (fold) => this.commitSurely(fold)).pipe(
       Effect.flatMap(() => {
         this.lastCommitAt = performance.now()
         this.lastCommitMs = this.lastCommitAt - began
@@ -200,6 +177,21 @@ export class FoldGroup {
       }),
     )
   })
+
+  private commitSurely(fold: BuildFold): Effect.Effect<void> {
+    return this.commit(fold).pipe(
+      Effect.tapError((error) =>
+        error.isFinal === true
+          ? Effect.void
+          : Effect.logWarning("read models can't be written; trying again", error),
+      ),
+      Effect.retry({ schedule: retry, while: ({ isFinal }) => isFinal !== true }),
+      Effect.catchAll((error) => {
+        fold.stop({ position: undefined, eventType: undefined, reason: error.reason })
+        return Effect.logError(`${fold.build.id} has stopped`, error)
+      }),
+    )
+  }
 
   private commit(fold: BuildFold): Effect.Effect<void, ReadModelsUnavailable> {
     return Effect.suspend(() => {
@@ -262,6 +254,24 @@ export class FoldGroup {
         return this.folds.length === 0
       }),
     )
+
+  /** Folds what waits behind the dead letters of a build, as far as that can be folded now. */
+  readonly retry = (fold: BuildFold): Effect.Effect<void, LogError | RetryEnded> => {
+    const alone = <A, E>(use: Effect.Effect<A, E>): Effect.Effect<A, E | RetryEnded> =>
+      this.lock.withPermits(1)(
+        Effect.suspend(
+          (): Effect.Effect<A, E | RetryEnded> =>
+            this.folds.includes(fold) ? use : Effect.fail(new RetryEnded({ build: fold.build.id })),
+        ),
+      )
+    const ended = Effect.suspend(() => this.announce)
+    return this.oneRetry
+      .withPermits(1)(retryLetters({ ...this.folding, alone }, fold))
+      .pipe(Effect.ensuring(ended))
+  }
+
+  /** Nothing is folded and nothing else is written meanwhile. */
+  readonly alone = <A, E>(use: Effect.Effect<A, E>): Effect.Effect<A, E> => this.lock.withPermits(1)(use)
 
   /** Commits what is folded, now. */
   readonly flush: Effect.Effect<void> = this.lock.withPermits(1)(

@@ -1,12 +1,15 @@
-import { Duration, Effect, Exit, PubSub, Schedule, Scope, Stream } from "effect"
-import { compare } from "../domain/Position.js"
+import { Duration, Effect, Exit, PubSub, Queue, Schedule, Scope, Stream } from "effect"
+import { start as beginning, compare } from "../domain/Position.js"
 import type { EventLogService } from "../eventlog/EventLog.js"
-import type { Build, ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
+import { type Build, type ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import { BuildFold } from "./BuildFold.js"
+import { type DeadLetterPolicy, DeadLetters, deadLettersOf } from "./DeadLetters.js"
+import { deliverAll } from "./Delivering.js"
 import { FoldGroup } from "./FoldGroup.js"
 import { logOnce, UnknownEvents } from "./KnownEvents.js"
 import type { Progress } from "./Processors.js"
 import { definitionOf, type Projection } from "./Projection.js"
+import { type AnyReactor, foldOf as reactorFold } from "./Reactor.js"
 import type { Runner } from "./Runner.js"
 import { WorkingSet, type WorkingSetLimits } from "./WorkingSet.js"
 
@@ -14,7 +17,10 @@ export interface FoldRunnerOptions {
   readonly log: EventLogService
   readonly readModels: ReadModelsService
   readonly projections: ReadonlyArray<Projection>
+  readonly reactors?: ReadonlyArray<AnyReactor>
   readonly limits?: WorkingSetLimits
+  /** `live` when missing. */
+  readonly deadLetters?: DeadLetterPolicy
 }
 
 const retry = Schedule.exponential("200 millis").pipe(
@@ -44,24 +50,32 @@ interface Running {
 /** Folds in this thread, until the scope closes; what is folded by then is committed. */
 export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { log, readModels, projections } = options
+    const { log, readModels, projections, reactors = [], deadLetters: policy = "live" } = options
     const changes = yield* PubSub.sliding<Progress>(64)
     const latest = new Map<string, { readonly progress: Progress; readonly at: number }>()
     const running = new Map<string, Running>()
     const outer = yield* Effect.scope
+    /** Builds of reactors: told of each commit. */
+    const delivering = new Map<string, Queue.Queue<boolean>>()
 
     const publish = (progress: Progress) =>
       Effect.suspend(() => {
         latest.set(progress.build, { progress, at: Date.now() })
+        delivering.get(progress.build)?.unsafeOffer(true)
         return PubSub.publish(changes, progress)
       })
 
     const logFirst = yield* logOnce
+    const reactorOf = ({ definition }: Build) => reactors.find((one) => definitionOf(one) === definition)
 
     /** What is rebuilt must leave nothing out: it stops where it would. */
     const foldOf = (build: Build, isStrict: boolean): Effect.Effect<BuildFold, ReadModelsUnavailable> =>
       Effect.gen(function* () {
-        const projection = projections.find((one) => definitionOf(one) === build.definition)
+        const reactor = reactorOf(build)
+        const projection =
+          reactor === undefined
+            ? projections.find((one) => definitionOf(one) === build.definition)
+            : reactorFold(reactor, build.gate ?? beginning)
         if (projection === undefined) {
           return yield* Effect.dieMessage(`this program has no code of ${build.definition}`)
         }
@@ -72,7 +86,11 @@ export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner
           options.limits,
         )
         const unknown = new UnknownEvents(isStrict, logFirst)
-        return new BuildFold(build, projection, checkpoints, working, unknown)
+        const stored = yield* deadLettersOf(readModels, build.id)
+        const isParking = policy === "always" || (policy === "live" && !isStrict)
+        // What was set aside before waits on, whatever is set now: nothing may pass it.
+        const letters = isParking || stored.length > 0 ? new DeadLetters(stored) : undefined
+        return new BuildFold(build, projection, checkpoints, working, unknown, letters)
       })
 
     const start: Runner["start"] = (builds, where) =>
@@ -83,10 +101,29 @@ export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner
           Effect.catchAll((error) => Effect.logWarning("the head of the event log could not be read", error)),
         )
         const scope = yield* Scope.fork(outer, { _tag: "Sequential" })
-        const group = new FoldGroup(readModels, folds, (progress) => Effect.forEach(progress, publish))
+        const group = new FoldGroup(log, readModels, folds, (progress) => Effect.forEach(progress, publish))
         for (const fold of folds) running.set(fold.build.id, { fold, group, scope })
         yield* group.announce
         yield* run(group, log).pipe(Scope.extend(scope))
+        for (const { build } of folds) {
+          const reactor = reactorOf(build)
+          if (reactor === undefined) continue
+          const wake = yield* Queue.sliding<boolean>(1)
+          delivering.set(build.id, wake)
+          const at = (id: string) => latest.get(id)?.progress.position
+          yield* deliverAll({ readModels, build: build.id, reactor, alone: group.alone, wake, at }).pipe(
+            Effect.forkIn(scope),
+          )
+        }
+        for (const fold of folds) {
+          if (fold.letters?.isRetrying !== true) continue
+          yield* group.retry(fold).pipe(
+            Effect.catchAll((error) =>
+              Effect.logWarning("what was set aside could not be folded to its end: retry it", error),
+            ),
+            Effect.forkIn(scope),
+          )
+        }
       })
 
     const stop: Runner["stop"] = (build) =>
@@ -96,6 +133,7 @@ export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner
         running.delete(build)
         yield* found.group.letGo
         const isLast = yield* found.group.remove(build)
+        delivering.delete(build)
         latest.delete(build)
         if (isLast) yield* Scope.close(found.scope, Exit.void)
       })
@@ -103,6 +141,14 @@ export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner
     return {
       start,
       stop,
+      retry: (build) =>
+        Effect.suspend(() => {
+          const found = running.get(build)
+          if (found === undefined) return Effect.void
+          return found.group
+            .retry(found.fold)
+            .pipe(Effect.mapError(({ message }) => new ReadModelsUnavailable({ reason: message })))
+        }),
       drop: (build) => readModels.dropBuild(build),
       hold: (build, at) =>
         Effect.suspend(() => {

@@ -20,6 +20,8 @@ export interface Progress {
   readonly eventsPerSecond: number
   /** Events that this program does not know and has passed over since its start, by type; missing when none. */
   readonly passedOver?: Readonly<Record<string, number>>
+  /** Merchants that wait behind an event that could not be folded, and how many events wait; missing when none. */
+  readonly deadLetters?: { readonly merchants: number; readonly waiting: number }
   /** Present when it goes no further until the program is started again. */
   readonly stopped?: Stopped
 }
@@ -31,6 +33,8 @@ export interface Definition {
   readonly definition: string
   /** Of the text of the code. */
   readonly fingerprint: string
+  /** It acts on the world. */
+  readonly isReactor?: true
 }
 
 /** What the rest of the program sees of the running processors, wherever they run. */

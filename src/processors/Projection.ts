@@ -1,4 +1,5 @@
 import type { RecordedEvent } from "../domain/Event.js"
+import type { Partition } from "../domain/Partition.js"
 import type { Doc } from "../readmodels/ReadModels.js"
 
 /** The documents of the build that an event is folded into. Writes are seen by later reads. */
@@ -31,6 +32,12 @@ export interface Projection {
   readonly collections: ReadonlyArray<string>
   /** `import.meta.url` of its module: code that was changed under its version is found by the text of it. */
   readonly source?: string
+  /**
+   * The partition of a document that events of several merchants are folded into; undefined for one that is a
+   * merchant's alone. Folded in another order, as after a retry of dead letters, such a document may say the same
+   * in other bytes. Missing: there are none of these.
+   */
+  readonly sharedBy?: (key: string) => Partition | undefined
   readonly apply: (event: RecordedEvent, docs: Docs) => void
 }
 

@@ -22,6 +22,11 @@ export interface Runner {
    * Answers with where that is; undefined for a build that does not run.
    */
   readonly hold: (build: string, at: Position) => Effect.Effect<Position | undefined>
+  /**
+   * Folds what waits behind dead letters, in order, as far as it can be folded now. Done when this answers;
+   * interrupted, it goes on where it was when the build is started again.
+   */
+  readonly retry: (build: string) => Effect.Effect<void, ReadModelsUnavailable>
   /** Goes on. */
   readonly letGo: (build: string) => Effect.Effect<void>
   /** Of every build that runs. */

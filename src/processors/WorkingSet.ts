@@ -134,6 +134,17 @@ export class WorkingSet implements Docs {
     this.youngSize = 0
   }
 
+  /** Undoes all changes since the last commit; what was only read stays. */
+  revert(): void {
+    this.memo.clear()
+    for (const { collection, key } of this.changed) {
+      if (this.young.get(collection)?.delete(key) === true) this.youngSize--
+      this.old.get(collection)?.delete(key)
+    }
+    this.changed = []
+    this.changedSize = 0
+  }
+
   /** Forgets everything, and so all changes since the last commit. */
   discard(): void {
     this.memo.clear()

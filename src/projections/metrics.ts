@@ -3,6 +3,7 @@ import { isBusinessType, type RecordedEvent, SystemType } from "../domain/Event.
 import { evolveSettings, type MerchantSettings } from "../domain/Settings.js"
 import { type Cut, cut, isValidZone } from "../domain/TimeBuckets.js"
 import type { Docs, Projection } from "../processors/Projection.js"
+import { partsOf } from "../readmodels/Key.js"
 import type { Doc, Ref } from "../readmodels/ReadModels.js"
 import { longerSession, type SessionChange, wholeSession } from "./Counts.js"
 import { DayFold } from "./DayFold.js"
@@ -51,6 +52,12 @@ export const instantIn = (key: ReadonlyArray<string>): number | undefined => {
 
 /** Whether documents under this id are those of a merchant, and not of all together. */
 export const isOfMerchant = (id: string): boolean => !/^_[pm]\d{3}$/.test(id)
+
+/** `_p012…`: all merchants of partition 12 together. */
+const sharedBy = (key: string): number | undefined => {
+  const found = /^_[pm](\d{3})$/.exec(partsOf(key)[0] ?? "")?.[1]
+  return found === undefined ? undefined : Number(found)
+}
 
 /** Values of a dimension counted apart on one day of a merchant; those that come later are `(other)`. */
 export const MAX_VALUES = 10_000
@@ -192,6 +199,7 @@ export const makeMetrics = ({ maxValues, tail = TAIL }: MetricsOptions): Project
     version: 3,
     source: import.meta.url,
     collections: [ZONES, KEPT, FACTS, SESSIONS, ...Object.values(collections)],
+    sharedBy,
     apply,
   }
 }

@@ -146,7 +146,7 @@ export const makeFilteredBuckets = (
         let cost = 0
         const reading = yield* freshness.read(
           PROJECTION,
-          partition,
+          id,
           all.map((zone) => daysScan(id, zone, factsIn)),
           (rows) => {
             days = all.flatMap((zone, index) => daysOf(zone, rows[index] ?? []))

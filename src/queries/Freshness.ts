@@ -1,8 +1,17 @@
 import { Effect, FiberRef } from "effect"
-import type { Partition } from "../domain/Partition.js"
+import { type Partition, partitionOf } from "../domain/Partition.js"
 import { compare, isPosition, type Position, start } from "../domain/Position.js"
+import { deadLetterScan, decodeDeadLetter } from "../processors/DeadLetters.js"
 import type { Progress } from "../processors/Processors.js"
-import type { Answer, Build, Checkpoint, Follow, ReadModelsService, Scan } from "../readmodels/ReadModels.js"
+import type {
+  Answer,
+  Build,
+  Checkpoint,
+  Follow,
+  ReadModelsService,
+  Rows,
+  Scan,
+} from "../readmodels/ReadModels.js"
 import type { LogTail } from "./LogTail.js"
 import type { ProgressBoard } from "./ProgressBoard.js"
 import { NotServed, type QueryError, refused } from "./QueryError.js"
@@ -15,6 +24,11 @@ export interface AsOf {
   /** Age of the oldest event that is not in the answer yet; 0 when all are. */
   readonly lagMs: number
   readonly build: string
+  /**
+   * The first event that could not be folded, of the merchant that was asked about: what is later of it waits.
+   * Missing when there is none.
+   */
+  readonly stalledAt?: Position
 }
 
 export interface Reading {
@@ -33,9 +47,10 @@ const LOOK_AGAIN_MS = 1_000
 /** Reads of a projection's serving build, each with how fresh it is. */
 export interface Freshness {
   readonly serving: (projection: string) => Effect.Effect<Build, QueryError>
+  /** `of`: a merchant's id, or a partition with all its merchants. */
   readonly read: (
     projection: string,
-    partition: Partition,
+    of: string | Partition,
     scans: ReadonlyArray<Scan>,
     follow?: Follow,
   ) => Effect.Effect<Reading, QueryError>
@@ -85,15 +100,42 @@ export const makeFreshness = (
       return build
     })
 
-  const read = (projection: string, partition: Partition, scans: ReadonlyArray<Scan>, follow?: Follow) =>
+  /** Once more, at one moment with the dead letters: rare, and so nobody else pays for it. */
+  const readStalled = (build: Build, of: string | Partition, scans: ReadonlyArray<Scan>, follow?: Follow) =>
+    Effect.gen(function* () {
+      const [partition, merchantId] = typeof of === "number" ? [of] : [partitionOf(of), of]
+      const count = scans.length
+      const without = (rows: Rows): Rows => [...rows.slice(0, count), ...rows.slice(count + 1)]
+      const { checkpoint, rows } = yield* readModels.query(
+        build.id,
+        partition,
+        [...scans, deadLetterScan(partition, merchantId)],
+        follow === undefined ? undefined : (found) => follow(without(found)),
+      )
+      const letters = (rows[count] ?? []).map(decodeDeadLetter)
+      const stalled = letters.toSorted((a, b) => compare(a.folded, b.folded))[0]
+      return { answer: { checkpoint, rows: without(rows) }, stalled }
+    })
+
+  const read: Freshness["read"] = (projection, of, scans, follow) =>
     Effect.gen(function* () {
       const build = yield* serving(projection)
       // Taken before the scan: what the processors have reported is in what is read afterwards.
       const progress = board.of(build.id)
-      const answer = yield* readModels.query(build.id, partition, scans, follow)
-      const { position, recordedAt } = ahead(answer.checkpoint, progress)
+      const partition = typeof of === "number" ? of : partitionOf(of)
+      const first = yield* readModels.query(build.id, partition, scans, follow)
+      const { answer, stalled } =
+        first.checkpoint.hasDeadLetters === true
+          ? yield* readStalled(build, of, scans, follow)
+          : { answer: first, stalled: undefined }
+      const reached = ahead(answer.checkpoint, progress)
+      const position = stalled?.folded ?? reached.position
+      const recordedAt = stalled === undefined ? reached.recordedAt : stalled.foldedAt
       const lagMs = yield* tail.lagMs(position)
-      const asOf: AsOf = { position, recordedAt, lagMs, build: build.id }
+      const asOf: AsOf = {
+        ...{ position, recordedAt, lagMs, build: build.id },
+        ...(stalled === undefined ? {} : { stalledAt: stalled.position }),
+      }
       return { answer, asOf, build, caughtUpTo: now() - lagMs }
     })
 

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import type { Interval } from "../domain/Metrics.js"
-import { type Partition, partitionOf } from "../domain/Partition.js"
+import type { Partition } from "../domain/Partition.js"
 import { bucketStart, cut, type Range } from "../domain/TimeBuckets.js"
 import { offsetAt } from "../domain/Zone.js"
 import { FactFold } from "../projections/FactFold.js"
@@ -274,9 +274,11 @@ export const makeMerchantBuckets = (freshness: Freshness, zones: Zones): Merchan
         const former = merchant.partition === undefined ? yield* zones.of(merchant.id) : []
         const all = [...new Set([merchant.timezone, ...former])]
         const question = new Question(merchant, all, parts, wanted)
-        const partition = merchant.partition ?? partitionOf(merchant.id)
-        const reading = yield* freshness.read(PROJECTION, partition, question.first, (rows) =>
-          question.follow(rows),
+        const reading = yield* freshness.read(
+          PROJECTION,
+          merchant.partition ?? merchant.id,
+          question.first,
+          (rows) => question.follow(rows),
         )
         const documents = reading.answer.rows.reduce((sum, rows) => sum + rows.length, 0)
         if (documents >= MAX_DOCUMENTS) return yield* tooManyDocuments

@@ -123,7 +123,7 @@ export const makeNewestFacts = (
         const partition = partitionOf(merchantId)
         let sources: ReadonlyArray<Source> = all.map((zone) => new DaysOfZone(ours, zone))
         const scans = sources.map(({ scan }) => scan)
-        const reading = yield* freshness.read(PROJECTION, partition, scans)
+        const reading = yield* freshness.read(PROJECTION, merchantId, scans)
         const newest = new Newest(asked, ours.to, reading.asOf.position)
         const take = (source: Source, rows = reading.answer.rows[0] ?? []) => {
           const more = source.take(rows, newest.look)

@@ -35,6 +35,8 @@ export interface ProjectionBuild {
   readonly made: Act | undefined
   readonly promoted: Act | undefined
   readonly replaced: Act | undefined
+  /** Merchants that wait behind an event that it could not fold, and how many events wait. */
+  readonly deadLetters: { readonly merchants: number; readonly waiting: number }
   /** Why it has failed or stands still. */
   readonly failure: string | undefined
 }
@@ -120,6 +122,7 @@ export const makeProjectionQueries = (
         isCodeChanged:
           code !== undefined && build.fingerprint !== undefined && code.fingerprint !== build.fingerprint,
         ...{ made: build.made, promoted: build.promoted, replaced: build.replaced },
+        deadLetters: running?.deadLetters ?? { merchants: 0, waiting: 0 },
         failure: build.failure ?? running?.stopped?.reason,
       }
       return { build, shown }

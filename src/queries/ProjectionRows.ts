@@ -1,5 +1,4 @@
 import { Effect } from "effect"
-import { partitionOf } from "../domain/Partition.js"
 import type { DefinedProjection, ReadRow, RowOf, TableDefinitions } from "../projections/DefinedProjection.js"
 import { MAX_DOCUMENTS, tooManyDocuments } from "./Costs.js"
 import type { AsOf, Freshness } from "./Freshness.js"
@@ -24,7 +23,7 @@ export const makeProjectionRows =
   (projection, table, merchantId, ...parts) =>
     Effect.gen(function* () {
       const scan = { ...projection.scan(table, merchantId, ...parts), limit: MAX_DOCUMENTS }
-      const { answer, asOf } = yield* freshness.read(projection.name, partitionOf(merchantId), [scan])
+      const { answer, asOf } = yield* freshness.read(projection.name, merchantId, [scan])
       const rows = answer.rows[0] ?? []
       if (rows.length >= MAX_DOCUMENTS) return yield* tooManyDocuments
       return { rows: projection.read(table, rows), asOf }

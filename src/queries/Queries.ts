@@ -1,6 +1,7 @@
 import { Context, Effect, Layer } from "effect"
 import { isCurrency } from "../domain/Currency.js"
 import type { Filter } from "../domain/Filter.js"
+import { compare } from "../domain/Position.js"
 import type { Range } from "../domain/TimeBuckets.js"
 import { EventLog } from "../eventlog/EventLog.js"
 import { KeyStore } from "../keystore/KeyStore.js"
@@ -15,6 +16,7 @@ import { batchedReads } from "./BatchedReads.js"
 import { makeCatchUp } from "./CatchUp.js"
 import { type ClientQueries, makeClientQueries } from "./ClientQueries.js"
 import { type Comparisons, makeComparisons, type PrepareComparison } from "./compare/Comparisons.js"
+import { type DeadLetterQueries, makeDeadLetterQueries } from "./DeadLetterQueries.js"
 import { type EventQueries, makeEventQueries } from "./EventQueries.js"
 import { makeFilteredBuckets } from "./FilteredBuckets.js"
 import { makeFreshness } from "./Freshness.js"
@@ -37,7 +39,7 @@ import { makeProfiles } from "./Profiles.js"
 import { makeProgressBoard } from "./ProgressBoard.js"
 import { makeProjectionQueries, type ProjectionQueries } from "./ProjectionQueries.js"
 import { makeProjectionRows, type ProjectionRows } from "./ProjectionRows.js"
-import { type QueryError, refused } from "./QueryError.js"
+import { type QueryError, refused, stalled } from "./QueryError.js"
 import { everything } from "./Scope.js"
 import { shareBuckets } from "./SharedBuckets.js"
 import { makeZones } from "./Zones.js"
@@ -62,6 +64,7 @@ export interface QueriesService {
   readonly overview: OverviewQueries
   readonly projections: ProjectionQueries
   readonly comparisons: Comparisons
+  readonly deadLetters: DeadLetterQueries
   readonly live: LiveQueries
   /** Rows of a projection in one file, for code that shows them: whose they are was checked before. */
   readonly rows: ProjectionRows
@@ -138,7 +141,11 @@ export const makeQueries = (options: QueriesOptions) =>
         }
         let current = merchant
         if (atLeast !== undefined && atLeast !== null) {
-          yield* freshness.settle([METRICS, MERCHANTS], atLeast)
+          const asked = yield* freshness.settle([METRICS, MERCHANTS], atLeast)
+          const { asOf } = yield* freshness.read(METRICS, merchant.id, [])
+          if (asOf.stalledAt !== undefined && compare(asOf.position, asked) < 0) {
+            return yield* stalled(asked, asOf.stalledAt, asOf.position)
+          }
           current = (yield* merchants.find(everything, merchant.id)) ?? merchant
         }
         if (asOfPosition !== undefined && asOfPosition !== null) {
@@ -162,6 +169,7 @@ export const makeQueries = (options: QueriesOptions) =>
       overview,
       comparisons,
       projections: makeProjectionQueries(readModels, processors, tail, board),
+      deadLetters: makeDeadLetterQueries(readModels),
       live,
       rows: makeProjectionRows(freshness),
       totals: (merchant, asked) =>

@@ -1,4 +1,5 @@
 import { Data } from "effect"
+import type { Position } from "../domain/Position.js"
 import type { LogError } from "../eventlog/EventLog.js"
 import type { KeyStoreUnavailable } from "../keystore/KeyStore.js"
 import type { ReadModelsUnavailable } from "../readmodels/ReadModels.js"
@@ -22,6 +23,7 @@ export type RefusalCode =
   | "PROJECTION_UNKNOWN"
   | "PROPERTY_REQUIRED"
   | "RANGE_NOT_KEPT"
+  | "STALLED"
   | "TOO_COSTLY"
   | "TOO_MANY_POINTS"
   | "TOO_MANY_SUBSCRIPTIONS"
@@ -50,3 +52,11 @@ export const refused = (
   message: string,
   details?: Readonly<Record<string, string | number>>,
 ): QueryRefused => new QueryRefused(details === undefined ? { code, message } : { code, message, details })
+
+/** What is asked for lies behind an event of the merchant that could not be folded. */
+export const stalled = (asked: Position, stalledAt: Position, reached: Position): QueryRefused =>
+  refused(
+    "STALLED",
+    `no answer includes position ${asked}: the event at ${stalledAt} could not be folded, and what is later of this merchant waits behind it. Ask without the position; administrators can have it retried`,
+    { stalledAt, reached },
+  )

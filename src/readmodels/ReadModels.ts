@@ -19,10 +19,15 @@ export interface Put extends Ref {
   readonly doc: Doc | undefined
 }
 
-/** Everything up to `position` in the partition is in the documents. `recordedAt` is that event's, in epoch ms. */
+/**
+ * Everything up to `position` in the partition is in the documents, but what waits behind dead letters.
+ * `recordedAt` is that event's, in epoch ms.
+ */
 export interface Checkpoint {
   readonly position: Position
   readonly recordedAt: number | null
+  /** Events of some merchants of the partition could not be folded: the build's dead letters say which. */
+  readonly hasDeadLetters?: true
 }
 
 export interface Scan {
@@ -53,6 +58,12 @@ export interface Act {
   readonly what: string
 }
 
+/** After this position, up to that one; without an end while the build serves. */
+export interface Acting {
+  readonly after: Position
+  readonly upTo?: Position
+}
+
 export interface Build {
   readonly id: string
   readonly projection: string
@@ -66,6 +77,10 @@ export interface Build {
   readonly promoted?: Act
   /** Since when it stands by. */
   readonly replaced?: Act
+  /** Of a reactor: it notes nothing to do because of events up to here. */
+  readonly gate?: Position
+  /** Of a reactor: it acts because of the events in these stretches of the log, which no other build has. */
+  readonly acts?: ReadonlyArray<Acting>
   /** It is to serve as soon as it is level. */
   readonly promoteWhenLevel?: boolean
   /** Why it has failed. */

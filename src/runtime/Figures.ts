@@ -84,6 +84,18 @@ export const figures = (from: Sources): ReadonlyArray<Figure> => {
       "build",
     ),
     gauge(
+      "projection_dead_letters",
+      "Merchants that wait behind an event that a build could not fold",
+      ofBuilds(({ deadLetters }) => deadLetters.merchants),
+      "build",
+    ),
+    gauge(
+      "projection_waiting_events",
+      "Events that wait behind those, with them",
+      ofBuilds(({ deadLetters }) => deadLetters.waiting),
+      "build",
+    ),
+    gauge(
       "projection_paused",
       "1 for a projection that folds nothing until it is resumed, else 0",
       async () =>

@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads"
 import { Data, Deferred, Effect, Runtime, type Scope } from "effect"
 import type { Position } from "../domain/Position.js"
+import type { DeadLetterPolicy } from "../processors/DeadLetters.js"
 import type { Progress } from "../processors/Processors.js"
 import { ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import { threadUrl } from "../threads/threadUrl.js"
@@ -20,6 +21,7 @@ export interface FoldingThreadOptions {
   readonly forThread: () => LogForThread
   readonly readModels: ReadModelsData
   readonly isAside: boolean
+  readonly deadLetters: DeadLetterPolicy
   /** Of every build that the thread folds. */
   readonly onProgress: (progress: ReadonlyArray<Progress>) => void
   /** Called once, should the thread end by itself while the scope lives. */
@@ -70,8 +72,8 @@ export const startFoldingThread = (
     }
 
     const log = options.forThread()
-    const { readModels, isAside } = options
-    const data: ProcessorsThreadData = { log, readModels, isAside }
+    const { readModels, isAside, deadLetters } = options
+    const data: ProcessorsThreadData = { log, readModels, isAside, deadLetters }
     const worker = new Worker(threadUrl("./processorsThread.js", import.meta.url), {
       workerData: data,
       transferList: log._tag === "Embedded" ? [log.feed] : [],

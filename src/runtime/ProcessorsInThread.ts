@@ -1,11 +1,13 @@
 import { Effect, Exit, Layer, PubSub, Runtime, Scope, Stream } from "effect"
 import { EventLog } from "../eventlog/EventLog.js"
 import { type ControllerTuning, makeController } from "../processors/Controller.js"
-import { definitionsOf } from "../processors/Fingerprint.js"
+import type { DeadLetterPolicy } from "../processors/DeadLetters.js"
+import { allDefinitions } from "../processors/Fingerprint.js"
 import { withoutOldRates } from "../processors/FoldRunner.js"
 import { Processors, type Progress } from "../processors/Processors.js"
 import type { Runner } from "../processors/Runner.js"
 import { projectionsWith } from "../projections/index.js"
+import { reactors } from "../reactors/index.js"
 import { type Build, ReadModels, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import type { LogForThread } from "./EventLogs.js"
 import { type FoldingThread, type ProcessorsDied, startFoldingThread } from "./FoldingThread.js"
@@ -17,6 +19,8 @@ export interface ProcessorsInThreadOptions {
   /** The log, once for each thread. */
   readonly forThread: () => LogForThread
   readonly readModels: ReadModelsData
+  /** `live` when missing. */
+  readonly deadLetters?: DeadLetterPolicy
   /** Called once, should the thread that serves end by itself while the layer lives. */
   readonly onDied: (error: ProcessorsDied) => void
   readonly tuning?: ControllerTuning
@@ -33,6 +37,7 @@ interface Aside {
  */
 const makeRunner = (options: ProcessorsInThreadOptions): Effect.Effect<Runner, ProcessorsDied, Scope.Scope> =>
   Effect.gen(function* () {
+    const threads = { deadLetters: "live" as const, ...options }
     const runtime = yield* Effect.runtime<never>()
     const changes = yield* PubSub.sliding<Progress>(64)
     const outer = yield* Effect.scope
@@ -44,7 +49,11 @@ const makeRunner = (options: ProcessorsInThreadOptions): Effect.Effect<Runner, P
     const note = (progress: Progress): void => {
       const known = latest.get(progress.build)?.progress
       // Every thread tells of all its builds; one that did not move has no news.
-      const hasMoved = known?.position !== progress.position || known.stopped !== progress.stopped
+      const hasMoved =
+        known?.position !== progress.position ||
+        known.stopped !== progress.stopped ||
+        known.deadLetters?.merchants !== progress.deadLetters?.merchants ||
+        known.deadLetters?.waiting !== progress.deadLetters?.waiting
       if (!hasMoved && known.eventsPerSecond === progress.eventsPerSecond) return
       latest.set(progress.build, { progress, at: Date.now() })
       Runtime.runSync(runtime)(PubSub.publish(changes, progress))
@@ -52,7 +61,7 @@ const makeRunner = (options: ProcessorsInThreadOptions): Effect.Effect<Runner, P
     const ofLive = (progress: ReadonlyArray<Progress>): void => {
       for (const one of progress) if (live.has(one.build)) note(one)
     }
-    const thread = yield* startFoldingThread({ ...options, isAside: false, onProgress: ofLive })
+    const thread = yield* startFoldingThread({ ...threads, isAside: false, onProgress: ofLive })
 
     const startAside = (build: Build) =>
       Effect.gen(function* () {
@@ -65,7 +74,7 @@ const makeRunner = (options: ProcessorsInThreadOptions): Effect.Effect<Runner, P
         const onProgress = (progress: ReadonlyArray<Progress>): void => {
           for (const one of progress) if (asides.has(one.build)) note(one)
         }
-        const own = yield* startFoldingThread({ ...options, isAside: true, onProgress, onDied: died }).pipe(
+        const own = yield* startFoldingThread({ ...threads, isAside: true, onProgress, onDied: died }).pipe(
           Scope.extend(scope),
           Effect.mapError(({ reason }) => new ReadModelsUnavailable({ reason })),
         )
@@ -111,6 +120,10 @@ const makeRunner = (options: ProcessorsInThreadOptions): Effect.Effect<Runner, P
           Effect.catchAll((error) => Effect.logWarning(`${build} could not be let go`, error)),
           Effect.asVoid,
         ),
+      retry: (build) =>
+        Effect.suspend(
+          () => threadOf(build)?.order({ _tag: "Retry", build }) ?? Effect.succeed(undefined),
+        ).pipe(Effect.asVoid),
       progress: Effect.sync(() => withoutOldRates(latest.values())),
       changes: Stream.fromPubSub(changes),
     }
@@ -129,7 +142,7 @@ export const layer = (
       const log = yield* EventLog
       const readModels = yield* ReadModels
       const runner = yield* makeRunner(options)
-      const definitions = definitionsOf(projectionsWith(process.env.TIDEMARK_PROJECTIONS ?? ""))
+      const definitions = allDefinitions(projectionsWith(process.env.TIDEMARK_PROJECTIONS ?? ""), reactors)
       const { tuning } = options
       return yield* makeController({ log, readModels, runner, definitions, ...(tuning && { tuning }) })
     }),

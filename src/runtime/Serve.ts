@@ -12,8 +12,10 @@ import { start } from "../domain/Position.js"
 import { EventLog } from "../eventlog/EventLog.js"
 import { makeGraphqlServer } from "../graphql/Server.js"
 import { Processors } from "../processors/Processors.js"
+import { optional, projections } from "../projections/index.js"
 import * as EngineQueries from "../queries/Queries.js"
 import { Queries } from "../queries/Queries.js"
+import { reactors } from "../reactors/index.js"
 import { ReadModels } from "../readmodels/ReadModels.js"
 import { compareInThread } from "./CompareInThread.js"
 import { loadCountryFile } from "./CountryFile.js"
@@ -70,6 +72,7 @@ const open = (
     const processors = ProcessorsInThread.layer({
       forThread,
       readModels,
+      deadLetters: settings.deadLetters,
       tuning: { standbyForMs: Duration.toMillis(settings.standbyFor) },
       onDied: ({ reason }) => died(new PartDied({ part: "the processors' thread", reason })),
     })
@@ -88,6 +91,13 @@ const open = (
     const queries = EngineQueries.layer({
       ...{ secret, idleAfterMs: Duration.toMillis(settings.idleAfter) },
       prepareComparison: compareInThread({ readModels }),
+      collectionsOf: (name) => [
+        ...new Set(
+          [...projections, ...optional, ...reactors]
+            .filter((one) => one.name === name)
+            .flatMap(({ collections }) => collections),
+        ),
+      ],
     })
     return yield* Layer.build(Layer.merge(actors, queries).pipe(Layer.provideMerge(stores)))
   })

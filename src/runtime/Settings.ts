@@ -1,6 +1,7 @@
 import { Config, ConfigError, Duration, Effect, Either, type Option, Redacted } from "effect"
 import { faultOf, isConnection } from "../eventlog/eventstoredb/Connection.js"
 import { isPrefix } from "../eventlog/eventstoredb/Prefixed.js"
+import { type DeadLetterPolicy, deadLetterPolicies } from "../processors/DeadLetters.js"
 import { type AlertSettings, alertSettings } from "./AlertSettings.js"
 import type { EventLogChoice } from "./EventLogs.js"
 import { type ReadModelStore, readModelStore } from "./ReadModelStore.js"
@@ -20,6 +21,8 @@ export interface RuntimeSettings {
   readonly passivateAfter: Duration.Duration
   /** A build that was replaced is kept up to date for this long. */
   readonly standbyFor: Duration.Duration
+  /** Where events that can't be folded are set aside; elsewhere the build stops at the first. */
+  readonly deadLetters: DeadLetterPolicy
   readonly logSlowdownMs: number
   /** A country database in MaxMind DB format. */
   readonly countryFile: Option.Option<string>
@@ -88,6 +91,23 @@ const lasting = (name: string, standard: Duration.Duration) =>
     }),
   )
 
+const DEAD_LETTERS = "TIDEMARK_DEAD_LETTERS"
+
+const deadLetters = Config.string(DEAD_LETTERS).pipe(
+  Config.withDefault("live"),
+  Config.mapOrFail((text): Either.Either<DeadLetterPolicy, ConfigError.ConfigError> => {
+    const policy = deadLetterPolicies.find((one) => one === text)
+    return policy === undefined
+      ? Either.left(
+          ConfigError.InvalidData(
+            [DEAD_LETTERS],
+            `"${text}" must be one of ${deadLetterPolicies.join(", ")}: where events that can't be folded are set aside`,
+          ),
+        )
+      : Either.right(policy)
+  }),
+)
+
 const slowdown = Config.integer("TIDEMARK_FAULT_LOG_SLOWDOWN_MS").pipe(
   Config.withDefault(0),
   Config.validate({
@@ -114,6 +134,7 @@ export const runtimeSettings: Effect.Effect<RuntimeSettings, ConfigError.ConfigE
         Config.withDefault("development"),
         Config.map((value) => value !== "production"),
       ),
+      deadLetters: yield* deadLetters,
       logSlowdownMs: yield* slowdown,
       countryFile: yield* Config.option(Config.nonEmptyString("TIDEMARK_COUNTRY_FILE")),
       alerts: yield* alertSettings,

@@ -6,10 +6,12 @@ import { parentPort, workerData } from "node:worker_threads"
 import { Cause, Effect, Exit, Fiber, Layer, Schedule, Stream } from "effect"
 import type { Position } from "../domain/Position.js"
 import { EventLog } from "../eventlog/EventLog.js"
+import type { DeadLetterPolicy } from "../processors/DeadLetters.js"
 import { makeFoldRunner } from "../processors/FoldRunner.js"
 import type { Progress } from "../processors/Processors.js"
 import type { Runner } from "../processors/Runner.js"
 import { projectionsWith } from "../projections/index.js"
+import { reactors } from "../reactors/index.js"
 import { type Build, ReadModels } from "../readmodels/ReadModels.js"
 import { yieldToRequests } from "../threads/yieldToRequests.js"
 import { type LogForThread, layerInThread } from "./EventLogs.js"
@@ -20,6 +22,7 @@ export interface ProcessorsThreadData {
   readonly readModels: ReadModelsData
   /** Whether nobody waits for what is folded here. */
   readonly isAside: boolean
+  readonly deadLetters: DeadLetterPolicy
 }
 
 /** What a thread is told to do, as in `Runner`. */
@@ -29,6 +32,7 @@ export type Order =
   | { readonly _tag: "Drop"; readonly build: string }
   | { readonly _tag: "Hold"; readonly build: string; readonly at: Position }
   | { readonly _tag: "LetGo"; readonly build: string }
+  | { readonly _tag: "Retry"; readonly build: string }
 
 export interface Call {
   readonly id: number
@@ -68,13 +72,21 @@ const carryOut = (runner: Runner, order: Order) => {
       return runner.hold(order.build, order.at)
     case "LetGo":
       return runner.letGo(order.build)
+    case "Retry":
+      return runner.retry(order.build)
   }
 }
 
 const run = Effect.gen(function* () {
   const log = yield* EventLog
   const readModels = yield* ReadModels
-  const runner = yield* makeFoldRunner({ log, readModels, projections })
+  const runner = yield* makeFoldRunner({
+    log,
+    readModels,
+    projections,
+    reactors,
+    deadLetters: data.deadLetters,
+  })
   const report = runner.progress.pipe(Effect.map((progress) => say({ _tag: "Progress", progress })))
   const answer = ({ id, order }: Call) =>
     carryOut(runner, order).pipe(

@@ -121,6 +121,7 @@ describe("the schema", () => {
       Projection: [
         ...["name: String!", "serving: ProjectionBuild!", "building: ProjectionBuild"],
         ...["builds: [ProjectionBuild!]!", "paused: Boolean!"],
+        "deadLetters(first: Int, after: String): DeadLetterConnection!",
       ],
       ProjectionComparison: [
         ...["equal: Boolean!", "position: Position!"],
@@ -144,6 +145,7 @@ describe("the schema", () => {
         "dropProjectionBuild(name: String!, build: ID!): ProjectionPayload!",
         "pauseProjection(name: String!): ProjectionPayload!",
         "resumeProjection(name: String!): ProjectionPayload!",
+        "retryDeadLetters(name: String!): ProjectionPayload!",
       ],
       Subscription: [
         "liveMetrics(merchantId: ID!, after: Position): LiveMetrics!",

@@ -83,6 +83,20 @@ export const readModelsContract = (name: string, open: () => Promise<ReadModelsU
       ])
     })
 
+    it("keeps of a partition whether it has dead letters", async () => {
+      const plain = { position: fromNumber(4), recordedAt: 40 }
+      const stalled = { position: fromNumber(4), recordedAt: 41, hasDeadLetters: true as const }
+      const checkpoints = new Map([
+        [3, plain],
+        [4, stalled],
+      ])
+      await run(store.writer.commit("b", [], checkpoints))
+      expect(await run(store.reader.checkpoints("b"))).toEqual(checkpoints)
+      expect((await run(store.reader.query("b", 4, []))).checkpoint).toEqual(stalled)
+      await run(store.writer.commit("b", [], new Map([[4, plain]])))
+      expect((await run(store.reader.query("b", 4, []))).checkpoint).toEqual(plain)
+    })
+
     it("takes a commit as a whole or not at all", async () => {
       await run(store.writer.commit("b", [put("c", "k", 1)], at(1)))
       const cycle: Record<string, unknown> = {}

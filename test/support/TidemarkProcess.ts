@@ -41,6 +41,8 @@ export class TidemarkProcess {
     readonly dataDir: string,
     private readonly env: Readonly<Record<string, string>> = {},
     private readonly wrapper: ReadonlyArray<string> = [],
+    /** Where the program is that runs. */
+    private readonly root = projectRoot,
   ) {}
 
   get url(): string {
@@ -60,9 +62,9 @@ export class TidemarkProcess {
   async start(deadlineMs = 30_000): Promise<number> {
     const stores = await storesOf(this.dataDir).environment()
     const began = performance.now()
-    const command = [...this.wrapper, process.execPath, join(projectRoot, "bin", "tidemark.mjs"), "serve"]
+    const command = [...this.wrapper, process.execPath, join(this.root, "bin", "tidemark.mjs"), "serve"]
     const child = spawn(command[0] as string, command.slice(1), {
-      cwd: projectRoot,
+      cwd: this.root,
       env: {
         ...process.env,
         TIDEMARK_ADMIN_KEY: ADMIN_KEY,

@@ -12,6 +12,7 @@ export interface BuildShown {
   readonly etaSeconds: number | null
   readonly isDeployed: boolean
   readonly isCodeChanged: boolean
+  readonly deadLetters: number
   readonly failure: string | null
 }
 
@@ -33,7 +34,7 @@ export interface ProjectionShown {
 
 const act = "{ by at what }"
 const PROJECTION = `name paused pausedBy ${act} lastCommand ${act} serving { id } building { id }
-  builds { id definition state position head lagMs eventsPerSecond progress etaSeconds isDeployed isCodeChanged failure }`
+  builds { id definition state position head lagMs eventsPerSecond progress etaSeconds isDeployed isCodeChanged deadLetters failure }`
 
 /** What the server said against it. */
 export class Refused extends Error {

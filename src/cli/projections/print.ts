@@ -16,6 +16,11 @@ const count = (value: number): string => Math.round(value).toLocaleString("en-US
 const remarks = (build: BuildShown): ReadonlyArray<string> => [
   ...(build.state === "SERVING" && !build.isDeployed ? ["its code is not deployed: it stays as it is"] : []),
   ...(build.isCodeChanged ? ["its code was changed under its version"] : []),
+  ...(build.deadLetters === 0
+    ? []
+    : [
+        `${build.deadLetters} merchants wait behind an event that it could not fold: dead-letters shows them`,
+      ]),
   ...(build.failure === null ? [] : [build.failure]),
 ]
 

@@ -14,6 +14,17 @@ export const linesOf = (report: VerifyReport): ReadonlyArray<string> => [
     ({ build, position, documents, differences }) =>
       `${build}: ${plural(documents, "document")} at position ${position}, ${differences === 0 ? "all equal" : `${differences} different`}`,
   ),
+  ...report.builds.flatMap(({ build, deadLetters, foldedLate }) => [
+    ...deadLetters.map(
+      ({ merchantId, position, eventType, held, error }) =>
+        `${build}: ${plural(held, "event")} of ${merchantId} ${held === 1 ? "waits" : "wait"} from position ${position} on, where ${eventType} could not be folded (${error}), and ${held === 1 ? "was" : "were"} left out here too`,
+    ),
+    ...(foldedLate === 0
+      ? []
+      : [
+          `${build}: ${plural(foldedLate, "document")} of all merchants together in other bytes, as events that had waited were folded into them late: rebuild to have them equal too`,
+        ]),
+  ]),
   ...report.differences.flatMap(({ build, collection, key, stored, expected }) => [
     `${build} ${collection} ${key.join(" | ")}`,
     `  stored:   ${text(stored)}`,

@@ -5,8 +5,10 @@ import { Effect, Layer } from "effect"
 import type { Position } from "../../domain/Position.js"
 import { EventLog } from "../../eventlog/EventLog.js"
 import { CannotVerify } from "../../processors/CannotVerify.js"
+import { stateOf } from "../../processors/Reactor.js"
 import { type VerifyReport, verify } from "../../processors/Verify.js"
 import { optional, projections } from "../../projections/index.js"
+import { reactors } from "../../reactors/index.js"
 import * as EmbeddedReadModels from "../../readmodels/embedded/EmbeddedReadModels.js"
 import { ReadModels } from "../../readmodels/ReadModels.js"
 import { type EventLogChoice, layerToRead } from "../../runtime/EventLogs.js"
@@ -47,7 +49,7 @@ export const runVerify = (
         log: yield* Effect.provide(EventLog, log),
         stored: yield* Effect.provide(ReadModels, stored),
         scratch: yield* Effect.provide(ReadModels, scratch),
-        projections: [...projections, ...optional],
+        projections: [...projections, ...optional, ...reactors.map(stateOf)],
         onProgress,
       })
     }),

@@ -22,8 +22,8 @@ export const AsOf = builder.objectRef<AsOfData>("AsOf").implement({
       type: "Position",
       nullable: true,
       description:
-        "Where the projection has stopped at an event that it can't fold. Always null in this version: no event is set aside.",
-      resolve: () => null,
+        "The merchant's first event that could not be folded: it was set aside, and what is later of this merchant waits behind it. Null when there is none.",
+      resolve: ({ stalledAt }) => stalledAt,
     }),
   }),
 })

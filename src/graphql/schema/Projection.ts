@@ -4,6 +4,8 @@ import type { Act as ActData } from "../../readmodels/ReadModels.js"
 import { builder } from "../Builder.js"
 import type { Context } from "../Context.js"
 import { requireAdministrator, run } from "../Errors.js"
+import { afterDescription, firstDescription, pageCost } from "./Connection.js"
+import { DeadLetterConnection } from "./DeadLetter.js"
 import { BuildStateEnum } from "./Enums.js"
 import { UserError, type UserErrorData, userError } from "./UserError.js"
 
@@ -52,6 +54,10 @@ export const ProjectionBuild = builder.objectRef<BuildData>("ProjectionBuild").i
       nullable: true,
       description: "Since when it stands by. It is dropped when it has done so for `TIDEMARK_STANDBY_FOR`.",
     }),
+    deadLetters: t.int({
+      description: "How many merchants wait behind an event that it could not fold.",
+      resolve: ({ deadLetters }) => deadLetters.merchants,
+    }),
     failure: t.exposeString("failure", {
       nullable: true,
       description: "Why it has failed, or stands still.",
@@ -84,6 +90,17 @@ export const Projection = builder.objectRef<ProjectionInfo>("Projection").implem
       type: Act,
       nullable: true,
       description: "The last command that changed something.",
+    }),
+    deadLetters: t.field({
+      type: DeadLetterConnection,
+      description:
+        "Events that its builds could not fold, one for each merchant that waits, in the order of the log.",
+      complexity: pageCost,
+      args: {
+        first: t.arg.int({ description: firstDescription }),
+        after: t.arg.string({ description: afterDescription }),
+      },
+      resolve: ({ name }, args, { services }) => run(services.queries.deadLetters(name, args)),
     }),
   }),
 })

@@ -4,7 +4,7 @@ import { command, ProjectionPayload } from "./Projection.js"
 const name = "Its name, such as `metrics`."
 const expectedServing =
   "The build that serves, as far as you know. When it is another by now, nothing is changed, and the error names who switched."
-const force = "Also when the build has not caught up, or its code is not deployed."
+const force = "Also when the build has not caught up, has dead letters, or its code is not deployed."
 /** They wait for a commit, or for folding to stop. */
 const COST = 100
 
@@ -80,6 +80,14 @@ builder.mutationFields((t) => ({
     complexity: COST,
     args: { name: t.arg.string({ required: true, description: name }) },
     resolve: (_, { name: projection }, context) => command(context, { _tag: "Pause", projection }),
+  }),
+  retryDeadLetters: t.field({
+    type: ProjectionPayload,
+    description:
+      "Folds what waits behind dead letters, in the order of the log, in all builds; for administrators. To be called once what was wrong is put right. `DEAD_LETTERS_REMAIN` when something could not be folded this time either. After 30 s this answers, and the rest goes on.",
+    complexity: COST,
+    args: { name: t.arg.string({ required: true, description: name }) },
+    resolve: (_, { name: projection }, context) => command(context, { _tag: "RetryDeadLetters", projection }),
   }),
   resumeProjection: t.field({
     type: ProjectionPayload,

@@ -20,7 +20,7 @@ import { MAX_AS_OF_FACTS, MAX_TIES, tooManyAsOfFacts, tooManyTies } from "../Cos
 import { readRevisions } from "../EventReads.js"
 import type { Freshness } from "../Freshness.js"
 import type { BucketReading, BucketsOf } from "../MerchantBuckets.js"
-import { type QueryError, refused } from "../QueryError.js"
+import { type QueryError, refused, stalled } from "../QueryError.js"
 import { AHEAD_MS } from "../TimeRange.js"
 import type { Zones } from "../Zones.js"
 import { AsOfFold, type AsOfWanted, mayHaveOthers, startsIn } from "./AsOfFold.js"
@@ -239,8 +239,10 @@ export const makeAsOfBuckets = (deps: {
         const { id } = merchant
         const partition = partitionOf(id)
         const all = yield* zones.of(id)
-        const now = yield* freshness.read(PROJECTION, partition, [])
+        const now = yield* freshness.read(PROJECTION, id, [])
         if (compare(now.asOf.position, upTo) < 0) {
+          const { stalledAt } = now.asOf
+          if (stalledAt !== undefined) return yield* stalled(upTo, stalledAt, now.asOf.position)
           return yield* refused("NOT_YET", `the read model is not at position ${upTo} yet: ask again`, {
             reached: now.asOf.position,
           })

@@ -4,6 +4,7 @@ import type { RecordedEvent } from "../../../src/domain/Event.js"
 import { compare, fromNumber, type Position, start } from "../../../src/domain/Position.js"
 import { type EventLogService, type LogBatch, LogUnavailable } from "../../../src/eventlog/EventLog.js"
 import type { ControllerTuning } from "../../../src/processors/Controller.js"
+import type { DeadLetterPolicy } from "../../../src/processors/DeadLetters.js"
 import { runEngine } from "../../../src/processors/Engine.js"
 import type { ProcessorsService } from "../../../src/processors/Processors.js"
 import type { Projection } from "../../../src/processors/Projection.js"
@@ -82,10 +83,11 @@ const started = async (
   readModels: ReadModelsService,
   which: ReadonlyArray<Projection> = projections,
   tuning: ControllerTuning = {},
+  deadLetters: DeadLetterPolicy = "live",
 ): Promise<{ readonly processors: ProcessorsService; readonly stop: () => Promise<void> }> => {
   const scope = Effect.runSync(Scope.make())
   const processors = await run(
-    Scope.extend(runEngine({ log, readModels, projections: which, tuning }), scope),
+    Scope.extend(runEngine({ log, readModels, projections: which, tuning, deadLetters }), scope),
   )
   return { processors, stop: () => run(Scope.close(scope, Exit.void)) }
 }
@@ -180,7 +182,13 @@ describe("the engine", () => {
     const { random } = seededRandom("engine poison")
     const log = brokenLog(poison, random)
     const [merchants] = projections.filter((one) => one.name === "merchants")
-    const { processors, stop } = await started(log, readModels, [fragile(true), merchants as Projection])
+    const { processors, stop } = await started(
+      log,
+      readModels,
+      [fragile(true), merchants as Projection],
+      {},
+      "never",
+    )
     await until("one stopped, one at the end", 10_000, async () => {
       const progress = await run(processors.progress)
       const other = progress.find((one) => one.projection === "merchants")

@@ -9,9 +9,11 @@ import { fromNumber, type Position } from "../../../src/domain/Position.js"
 import { EventLog, type EventLogService, NO_STREAM } from "../../../src/eventlog/EventLog.js"
 import { EmbeddedEventLog } from "../../../src/eventlog/embedded/EmbeddedLog.js"
 import type { ControllerTuning } from "../../../src/processors/Controller.js"
+import type { DeadLetterPolicy } from "../../../src/processors/DeadLetters.js"
 import { Processors, type ProcessorsService } from "../../../src/processors/Processors.js"
 import * as ProcessorsInProcess from "../../../src/processors/ProcessorsInProcess.js"
 import type { Projection } from "../../../src/processors/Projection.js"
+import type { AnyReactor } from "../../../src/processors/Reactor.js"
 import * as Embedded from "../../../src/readmodels/embedded/EmbeddedReadModels.js"
 import { ReadModels, type ReadModelsService } from "../../../src/readmodels/ReadModels.js"
 import { until } from "../../support/until.js"
@@ -90,11 +92,16 @@ export class Bench {
     return run(this.log.head)
   }
 
-  async start(projections: ReadonlyArray<Projection>, tuning: ControllerTuning = {}): Promise<void> {
+  async start(
+    projections: ReadonlyArray<Projection>,
+    tuning: ControllerTuning = {},
+    deadLetters: DeadLetterPolicy = "live",
+    reactors: ReadonlyArray<AnyReactor> = [],
+  ): Promise<void> {
     const scope = Effect.runSync(Scope.make())
     this.engineScope = scope
     const store = Embedded.layer({ directory: this.directory })
-    const layer = ProcessorsInProcess.layer(projections, tuning).pipe(
+    const layer = ProcessorsInProcess.layer(projections, tuning, deadLetters, reactors).pipe(
       Layer.provideMerge(store),
       Layer.provide(Layer.succeed(EventLog, this.log)),
     )

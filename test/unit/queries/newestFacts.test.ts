@@ -52,7 +52,7 @@ const folded = async (events: ReadonlyArray<TestEvent>) => {
   const freshness: Freshness = {
     serving: () => Effect.succeed(BUILD),
     read: (_, asked, scans) =>
-      Effect.map(readModels.query(BUILD.id, asked, scans), (answer) => ({
+      Effect.map(readModels.query(BUILD.id, placeOf(asked), scans), (answer) => ({
         ...{ answer, build: BUILD, caughtUpTo: 0 },
         asOf: { position: upTo.position, recordedAt: null, lagMs: 0, build: BUILD.id },
       })),
@@ -63,6 +63,8 @@ const folded = async (events: ReadonlyArray<TestEvent>) => {
   const facts = (lookedThrough?: number) => makeNewestFacts(readModels, freshness, zones, lookedThrough)
   return { log, facts, reads, upTo }
 }
+
+const placeOf = (asked: string | number) => (typeof asked === "number" ? asked : partitionOf(asked))
 
 const anything = () => () => true
 
