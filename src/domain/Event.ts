@@ -46,6 +46,42 @@ export interface EventData {
   readonly settings?: Readonly<Record<string, unknown>>
   /** Of ApiKeyIssued and ApiKeyRevoked: id of the key, and SHA-256 of its secret in hex. */
   readonly apiKey?: { readonly keyId: string; readonly hash?: string; readonly label?: string }
+  /** Of ClientBecameIdle and MerchantFellSilent. */
+  readonly silence?: Silence
+  /** Of ClientReturned and MerchantResumed. */
+  readonly return?: Return
+}
+
+/**
+ * How long a client, or a merchant, was silent when it was reported. Instants in epoch ms. When it was reported is
+ * the event's recording time.
+ */
+export interface Silence {
+  /** The greatest activity time (an event's own, capped at its recording) before the silence. */
+  readonly lastActivityAt: number
+  /** When that activity was recorded. */
+  readonly lastRecordedAt: number
+  /** `lastActivityAt` and `afterMs`. */
+  readonly idleSince: number
+  /** The silence that was configured, or learned, ms. */
+  readonly afterMs: number
+  /** It was over, or had begun to count, before it could be seen: imported history. Raises no alert. */
+  readonly historical: boolean
+  /** Address the client was last seen with, truncated; when one is kept. */
+  readonly address?: string
+}
+
+/** The end of a silence that was reported. Instants in epoch ms. */
+export interface Return {
+  /** Of the silence that ends: together with the stream they name it. */
+  readonly lastActivityAt: number
+  readonly idleSince: number
+  /** The later of the activity's time and `idleSince`. */
+  readonly returnedAt: number
+  /** Activity time of the event that ended it. */
+  readonly activityAt: number
+  /** As of the silence that ends. */
+  readonly historical: boolean
 }
 
 export interface Metadata {
@@ -84,12 +120,21 @@ export const SystemType = {
   ApiKeyIssued: "ApiKeyIssued",
   ApiKeyRevoked: "ApiKeyRevoked",
   ClientSeen: "ClientSeen",
+  /** In the client's stream, once for each silence. */
+  ClientBecameIdle: "ClientBecameIdle",
+  ClientReturned: "ClientReturned",
+  /** In the merchant's stream, once for each silence. */
+  MerchantFellSilent: "MerchantFellSilent",
+  MerchantResumed: "MerchantResumed",
 } as const
 
 export const isSystemType = (type: string): boolean => {
   const first = type.charCodeAt(0)
   return first >= 65 && first <= 90
 }
+
+/** What a client or a merchant is active by: everything that was sent. */
+export const isActivity = (type: string): boolean => !isSystemType(type)
 
 /** `request` events feed clients only; every other sent type is business and counts in metrics. */
 export const isBusinessType = (type: string): boolean => type !== "request" && !isSystemType(type)
