@@ -1,0 +1,230 @@
+import type { Active } from "../../domain/Idle.js"
+import { Columns } from "./Columns.js"
+import { PlaceIndex } from "./PlaceIndex.js"
+
+const NONE = -1
+
+/** A merchant with live clients. */
+interface Owner {
+  readonly id: string
+  afterMs: number
+  clients: number
+}
+
+/** Live clients with one idle time, in the order of their last recordings: the first is due first. */
+interface Queue {
+  first: number
+  last: number
+  size: number
+}
+
+/** A client that is due. */
+export interface Due {
+  readonly clientKey: string
+  readonly merchantId: string
+  readonly active: Active
+  readonly address: number
+}
+
+/**
+ * The clients of one partition that are not idle: tens of bytes each, and no timer. As the recording clock never
+ * steps back, a client whose activity is recorded goes to the end of the queue of its idle time, which costs the
+ * same however many there are, and the first of a queue is the next to become idle.
+ */
+export class LiveClients {
+  private readonly columns = new Columns()
+  private readonly index = new PlaceIndex(() => this.columns.keys)
+  private readonly owners: Array<Owner | undefined> = []
+  private readonly freeOwners: Array<number> = []
+  private readonly ownerOf = new Map<string, number>()
+  private readonly queues = new Map<number, Queue>()
+
+  get size(): number {
+    return this.index.size
+  }
+
+  /** Of the tables, for the figures. */
+  get bytes(): number {
+    return this.columns.bytes + this.index.bytes
+  }
+
+  get(clientKey: string): Active | undefined {
+    const place = this.index.find(clientKey)
+    return place === NONE ? undefined : this.activeAt(place)
+  }
+
+  /** What is known of its address; -1 for nothing. */
+  addressOf(clientKey: string): number {
+    const place = this.index.find(clientKey)
+    return place === NONE ? NONE : (this.columns.address[place] as number)
+  }
+
+  /** `address` below 0 leaves the one that is known. */
+  put(clientKey: string, merchantId: string, afterMs: number, active: Active, address: number): void {
+    const { columns } = this
+    let place = this.index.find(clientKey)
+    const owner = this.owner(merchantId, afterMs)
+    if (place === NONE) {
+      place = columns.take()
+      this.index.add(clientKey, place)
+      columns.merchant[place] = owner
+      columns.address[place] = address
+      ;(this.owners[owner] as Owner).clients++
+    } else {
+      if (columns.recordedAt[place] === active.recordedAt) {
+        columns.at[place] = active.at
+        if (address >= 0) columns.address[place] = address
+        return
+      }
+      this.unlink(place, afterMs)
+      if (address >= 0) columns.address[place] = address
+    }
+    columns.at[place] = active.at
+    columns.recordedAt[place] = active.recordedAt
+    this.link(place, afterMs)
+  }
+
+  remove(clientKey: string): void {
+    const place = this.index.find(clientKey)
+    if (place === NONE) return
+    const number = this.columns.merchant[place] as number
+    const owner = this.owners[number] as Owner
+    this.unlink(place, owner.afterMs)
+    this.index.remove(place)
+    this.columns.give(place)
+    if (--owner.clients > 0) return
+    this.ownerOf.delete(owner.id)
+    this.owners[number] = undefined
+    this.freeOwners.push(number)
+  }
+
+  /** When the next client is due; Infinity when none is live. */
+  nextDue(): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const [afterMs, { first }] of this.queues) {
+      next = Math.min(next, (this.columns.recordedAt[first] as number) + afterMs)
+    }
+    return next
+  }
+
+  /** Clients whose silence is over the limit at this time of the recording clock: at most so many. They stay. */
+  due(clock: number, limit: number): ReadonlyArray<Due> {
+    const found: Array<Due> = []
+    for (const [afterMs, { first }] of this.queues) {
+      for (let place = first; place !== NONE && found.length < limit; ) {
+        if ((this.columns.recordedAt[place] as number) + afterMs > clock) break
+        found.push(this.dueAt(place))
+        place = this.columns.next[place] as number
+      }
+    }
+    return found
+  }
+
+  /** From now on the merchant's clients are idle after so long. */
+  setIdleAfter(merchantId: string, afterMs: number): void {
+    const number = this.ownerOf.get(merchantId)
+    const owner = number === undefined ? undefined : this.owners[number]
+    if (owner === undefined || owner.afterMs === afterMs) return
+    this.move(owner.afterMs, afterMs, (place) => this.columns.merchant[place] === number)
+    owner.afterMs = afterMs
+  }
+
+  /** All, those of one idle time in the order of their recordings. */
+  *entries(): Generator<Due & { readonly afterMs: number }> {
+    for (const [afterMs, { first }] of this.queues) {
+      for (let place = first; place !== NONE; place = this.columns.next[place] as number) {
+        yield { ...this.dueAt(place), afterMs }
+      }
+    }
+  }
+
+  private activeAt(place: number): Active {
+    return { at: this.columns.at[place] as number, recordedAt: this.columns.recordedAt[place] as number }
+  }
+
+  private dueAt(place: number): Due {
+    return {
+      clientKey: this.index.keyOf(place),
+      merchantId: (this.owners[this.columns.merchant[place] as number] as Owner).id,
+      active: this.activeAt(place),
+      address: this.columns.address[place] as number,
+    }
+  }
+
+  private owner(merchantId: string, afterMs: number): number {
+    const known = this.ownerOf.get(merchantId)
+    if (known !== undefined) {
+      if ((this.owners[known] as Owner).afterMs !== afterMs) this.setIdleAfter(merchantId, afterMs)
+      return known
+    }
+    const number = this.freeOwners.pop() ?? this.owners.length
+    this.owners[number] = { id: merchantId, afterMs, clients: 0 }
+    this.ownerOf.set(merchantId, number)
+    return number
+  }
+
+  /** At the end of its queue, or before those that were recorded later: after a change of owners, clocks differ. */
+  private link(place: number, afterMs: number): void {
+    const { next, previous, recordedAt } = this.columns
+    let queue = this.queues.get(afterMs)
+    if (queue === undefined) {
+      queue = { first: NONE, last: NONE, size: 0 }
+      this.queues.set(afterMs, queue)
+    }
+    let before = queue.last
+    while (before !== NONE && (recordedAt[before] as number) > (recordedAt[place] as number)) {
+      before = previous[before] as number
+    }
+    const after = before === NONE ? queue.first : (next[before] as number)
+    previous[place] = before
+    next[place] = after
+    if (before === NONE) queue.first = place
+    else next[before] = place
+    if (after === NONE) queue.last = place
+    else previous[after] = place
+    queue.size++
+  }
+
+  private unlink(place: number, afterMs: number): void {
+    const { next, previous } = this.columns
+    const queue = this.queues.get(afterMs) as Queue
+    const before = previous[place] as number
+    const after = next[place] as number
+    if (before === NONE) queue.first = after
+    else next[before] = after
+    if (after === NONE) queue.last = before
+    else previous[after] = before
+    if (--queue.size === 0) this.queues.delete(afterMs)
+  }
+
+  /** Both queues are in order, so the two are merged in one pass. */
+  private move(from: number, to: number, isOf: (place: number) => boolean): void {
+    const moving: Array<number> = []
+    for (let place = this.queues.get(from)?.first ?? NONE; place !== NONE; ) {
+      const after = this.columns.next[place] as number
+      if (isOf(place)) {
+        this.unlink(place, from)
+        moving.push(place)
+      }
+      place = after
+    }
+    if (moving.length === 0) return
+    const { recordedAt } = this.columns
+    const others: Array<number> = []
+    for (let place = this.queues.get(to)?.first ?? NONE; place !== NONE; ) {
+      others.push(place)
+      place = this.columns.next[place] as number
+    }
+    this.queues.delete(to)
+    let at = 0
+    for (const place of moving) {
+      for (; at < others.length; at++) {
+        const other = others[at] as number
+        if ((recordedAt[other] as number) > (recordedAt[place] as number)) break
+        this.link(other, to)
+      }
+      this.link(place, to)
+    }
+    for (; at < others.length; at++) this.link(others[at] as number, to)
+  }
+}
