@@ -24,7 +24,21 @@ export interface Due {
   readonly merchantId: string
   readonly active: Active
   readonly address: number
+  readonly afterMs: number
 }
+
+/** All clients of a table, as they are written to a file. */
+export interface Dump {
+  /** Merchants, as the records number them. */
+  readonly merchants: ReadonlyArray<string>
+  /** RECORD bytes for each client. */
+  readonly records: Buffer
+  /** Those whose keys are no 128 bits: key, merchant, activity time, recording time, address. */
+  readonly odd: ReadonlyArray<readonly [string, string, number, number, number]>
+}
+
+/** Key, activity time, recording time, address, number of the merchant. */
+const RECORD = 16 + 8 + 8 + 8 + 4
 
 /**
  * The clients of one partition that are not idle: tens of bytes each, and no timer. As the recording clock never
@@ -98,6 +112,10 @@ export class LiveClients {
     this.freeOwners.push(number)
   }
 
+  merchants(): ReadonlyArray<string> {
+    return [...this.ownerOf.keys()]
+  }
+
   /** When the next client is due; Infinity when none is live. */
   nextDue(): number {
     let next = Number.POSITIVE_INFINITY
@@ -113,7 +131,7 @@ export class LiveClients {
     for (const [afterMs, { first }] of this.queues) {
       for (let place = first; place !== NONE && found.length < limit; ) {
         if ((this.columns.recordedAt[place] as number) + afterMs > clock) break
-        found.push(this.dueAt(place))
+        found.push(this.dueAt(place, afterMs))
         place = this.columns.next[place] as number
       }
     }
@@ -129,12 +147,67 @@ export class LiveClients {
     owner.afterMs = afterMs
   }
 
-  /** All, those of one idle time in the order of their recordings. */
-  *entries(): Generator<Due & { readonly afterMs: number }> {
-    for (const [afterMs, { first }] of this.queues) {
-      for (let place = first; place !== NONE; place = this.columns.next[place] as number) {
-        yield { ...this.dueAt(place), afterMs }
+  /** A copy of everything but the idle times. */
+  dump(): Dump {
+    const { columns, index } = this
+    const numbers = new Map<number, number>()
+    const merchants: Array<string> = []
+    const odd: Array<readonly [string, string, number, number, number]> = []
+    const records = Buffer.allocUnsafe(this.index.size * RECORD)
+    let end = 0
+    for (const { first } of this.queues.values()) {
+      for (let place = first; place !== NONE; place = columns.next[place] as number) {
+        const at = columns.at[place] as number
+        const recordedAt = columns.recordedAt[place] as number
+        const address = columns.address[place] as number
+        const owner = columns.merchant[place] as number
+        const { id } = this.owners[owner] as Owner
+        if (index.isOdd(place)) {
+          odd.push([index.keyOf(place), id, at, recordedAt, address])
+          continue
+        }
+        let number = numbers.get(owner)
+        if (number === undefined) {
+          number = merchants.push(id) - 1
+          numbers.set(owner, number)
+        }
+        for (let word = 0; word < 4; word++) {
+          end = records.writeInt32LE(columns.keys[place * 4 + word] as number, end)
+        }
+        end = records.writeDoubleLE(at, end)
+        end = records.writeDoubleLE(recordedAt, end)
+        end = records.writeDoubleLE(address, end)
+        end = records.writeInt32LE(number, end)
       }
+    }
+    return { merchants, odd, records: records.subarray(0, end) }
+  }
+
+  /** Fills an empty table. */
+  restore({ merchants, odd, records }: Dump, afterMsOf: (merchantId: string) => number): void {
+    const { columns } = this
+    const owners = merchants.map((id) => this.owner(id, afterMsOf(id)))
+    const places: Array<number> = []
+    for (let from = 0; from + RECORD <= records.length; from += RECORD) {
+      const place = columns.take()
+      for (let word = 0; word < 4; word++)
+        columns.keys[place * 4 + word] = records.readInt32LE(from + word * 4)
+      columns.at[place] = records.readDoubleLE(from + 16)
+      columns.recordedAt[place] = records.readDoubleLE(from + 24)
+      columns.address[place] = records.readDoubleLE(from + 32)
+      const owner = owners[records.readInt32LE(from + 40)] as number
+      columns.merchant[place] = owner
+      ;(this.owners[owner] as Owner).clients++
+      this.index.addKept(place)
+      places.push(place)
+    }
+    const { recordedAt } = columns
+    // In order, so that each is linked at the end of its queue.
+    places.sort((a, b) => (recordedAt[a] as number) - (recordedAt[b] as number))
+    for (const place of places)
+      this.link(place, (this.owners[columns.merchant[place] as number] as Owner).afterMs)
+    for (const [key, merchantId, at, recorded, address] of odd) {
+      this.put(key, merchantId, afterMsOf(merchantId), { at, recordedAt: recorded }, address)
     }
   }
 
@@ -142,12 +215,13 @@ export class LiveClients {
     return { at: this.columns.at[place] as number, recordedAt: this.columns.recordedAt[place] as number }
   }
 
-  private dueAt(place: number): Due {
+  private dueAt(place: number, afterMs: number): Due {
     return {
       clientKey: this.index.keyOf(place),
       merchantId: (this.owners[this.columns.merchant[place] as number] as Owner).id,
       active: this.activeAt(place),
       address: this.columns.address[place] as number,
+      afterMs,
     }
   }
 

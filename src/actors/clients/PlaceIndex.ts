@@ -24,6 +24,10 @@ export class PlaceIndex {
     return this.table.byteLength
   }
 
+  isOdd(place: number): boolean {
+    return this.oddKeys.has(place)
+  }
+
   /** -1 when the key has none. */
   find(key: string): number {
     if (!parseKey(key)) return this.odd.get(key) ?? EMPTY
@@ -51,6 +55,11 @@ export class PlaceIndex {
       return
     }
     this.keys().set(parsed, place * 4)
+    this.addKept(place)
+  }
+
+  /** A place whose key stands in `keys` already. */
+  addKept(place: number): void {
     if ((this.count + 1) * 3 > this.table.length * 2) this.grow()
     this.table[this.slotOf(place)] = place
     this.count++
