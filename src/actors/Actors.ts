@@ -39,6 +39,8 @@ export class Actors extends Context.Tag("tidemark/Actors")<Actors, ActorsService
 export interface ActorsOptions {
   /** Where the actors' index is kept. */
   readonly directory: string
+  /** Where it is kept who is present; beside the index when missing. */
+  readonly clientsFile?: string
   readonly tuning?: Partial<Tuning>
   /** False to go through the cluster even to this process's own partitions: for tests. */
   readonly direct?: boolean
@@ -54,7 +56,8 @@ export const nodeLayer = (options: ActorsOptions) =>
         directory: options.directory,
         warn: (message) => Effect.runFork(Effect.provide(Effect.logWarning(message), runtime)),
       })
-      return yield* PartitionNode.make(index, { ...defaults, ...options.tuning })
+      const clientsFile = options.clientsFile ?? `${options.directory}.clients`
+      return yield* PartitionNode.make(index, { ...defaults, ...options.tuning }, clientsFile)
     }),
   )
 

@@ -4,7 +4,7 @@ import { PARTITIONS, type Partition, parseStream, prefixesOf } from "../domain/P
 import { compare, min, type Position } from "../domain/Position.js"
 import type { EventLogService, LogError } from "../eventlog/EventLog.js"
 import * as Merchant from "./Merchant.js"
-import type { PresenceFact, StreamIndex } from "./StreamIndex.js"
+import type { Mark, PresenceFact, StreamIndex } from "./StreamIndex.js"
 
 export const allPartitions: ReadonlyArray<Partition> = Array.from({ length: PARTITIONS }, (_, index) => index)
 
@@ -112,6 +112,12 @@ const belongs = (index: StreamIndex, log: EventLogService): Effect.Effect<boolea
   Effect.gen(function* () {
     const mark = index.mark()
     if (mark === undefined) return compare(index.latest(), yield* log.head) <= 0
+    return yield* holds(log, mark)
+  })
+
+/** True when the log has this event. */
+export const holds = (log: EventLogService, mark: Mark): Effect.Effect<boolean, LogError> =>
+  Effect.gen(function* () {
     const found = yield* log
       .readStream(mark.stream, { direction: "forwards", from: mark.revision, limit: 1 })
       .pipe(Stream.runFold([] as ReadonlyArray<RecordedEvent>, (all, some) => [...all, ...some]))

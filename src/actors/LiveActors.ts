@@ -1,9 +1,11 @@
+import type { Active, Idle, Presence } from "../domain/Idle.js"
 import { streamNamespace, uuidv5Bytes } from "../domain/Ids.js"
 import type { Partition } from "../domain/Partition.js"
 import * as Client from "./Client.js"
+import { NO_ADDRESS } from "./clients/AddressCode.js"
 import { Generations } from "./Generations.js"
 import * as Merchant from "./Merchant.js"
-import type { StreamIndex } from "./StreamIndex.js"
+import type { PresenceFact, StreamIndex } from "./StreamIndex.js"
 import type { Draft, Turn } from "./Turn.js"
 
 /**
@@ -76,12 +78,19 @@ export class MerchantActor extends Actor {
 export class ClientActor extends Actor {
   /** The profile is on its way, in the turn in progress. */
   meeting = false
+  /** What the turn in progress would make of its presence; undefined while it changes nothing. */
+  becomes: Active | Idle | undefined
+  /** Of the event that was last taken. */
+  merchantId = ""
+  address = NO_ADDRESS
 
   constructor(
     stream: string,
     revision: number,
     readonly id: string,
     public state: Client.Client,
+    /** The latest fact in its stream. */
+    public fact: PresenceFact | undefined,
   ) {
     super(stream, revision)
   }
@@ -89,6 +98,13 @@ export class ClientActor extends Actor {
   override end(): void {
     super.end()
     this.meeting = false
+    this.becomes = undefined
+    this.address = NO_ADDRESS
+  }
+
+  /** Unless it is live: whether it is idle, by its latest fact. */
+  get lasting(): Presence {
+    return this.fact?.silence === undefined ? undefined : { silence: this.fact.silence }
   }
 }
 
@@ -123,7 +139,13 @@ export class LiveActors {
     if (live !== undefined) return live
     const stream = Client.streamName(this.partition, key)
     const entry = this.index.find(stream)
-    const actor = new ClientActor(stream, entry?.revision ?? -1, key, { seen: entry !== undefined })
+    const actor = new ClientActor(
+      stream,
+      entry?.revision ?? -1,
+      key,
+      { seen: entry !== undefined },
+      entry?.presence,
+    )
     this.clients.set(key, actor)
     return actor
   }

@@ -1,10 +1,15 @@
 import { isSystemType, type Metadata, type NewEvent, type StoredEvent } from "../domain/Event.js"
+import { activityTime, isIdle, silenceAt, touch } from "../domain/Idle.js"
 import { eventId } from "../domain/Ids.js"
 import { SYSTEM } from "../domain/Partition.js"
 import type { Append } from "../eventlog/EventLog.js"
 import { seal } from "../keystore/Sealed.js"
 import * as Client from "./Client.js"
-import type { ClientActor, LiveActor, LiveActors, MerchantActor } from "./LiveActors.js"
+import { addressCode, addressOf } from "./clients/AddressCode.js"
+import { becameIdle, ownMetadata, returned } from "./clients/Facts.js"
+import type { Due } from "./clients/LiveClients.js"
+import type { PartitionClients } from "./clients/PartitionClients.js"
+import { ClientActor, type LiveActor, type LiveActors, type MerchantActor } from "./LiveActors.js"
 import * as Merchant from "./Merchant.js"
 import { ACCEPTED, DUPLICATE, type MerchantPart, type Part, type RecordPart } from "./Parts.js"
 import type { Incoming, Origin, RecordedAs } from "./Recorder.js"
@@ -42,6 +47,9 @@ const noClient: RecordedAs = {
 
 const messageOf = (as: RecordedAs): string => (as._tag === "Refused" ? as.message : as._tag)
 
+const idleAfterOf = ({ settings }: Merchant.Merchant): number | undefined =>
+  settings?.idleAfterSeconds === undefined ? undefined : settings.idleAfterSeconds * 1000
+
 const draftOf = (actor: LiveActor): Draft => ({
   actor,
   events: [],
@@ -67,12 +75,54 @@ export class Turn {
   private readonly ids = new Map<string, Draft>()
   private origin: Origin | undefined
   private metadata: Metadata | undefined
+  private readonly ownMetadata: Metadata
+  /** About clients, stored with this turn (or, already in the log, not stored again). */
+  readonly facts: Array<NewEvent> = []
 
   constructor(
     private readonly actors: LiveActors,
     private readonly index: StreamIndex,
+    private readonly clients: PartitionClients,
     readonly recordedAt: number,
-  ) {}
+  ) {
+    this.ownMetadata = ownMetadata(recordedAt)
+  }
+
+  /** A client whose silence is to be reported: before anything that was sent. */
+  expire({ clientKey, merchantId, active, afterMs, address }: Due): void {
+    const silence = silenceAt(active, this.recordedAt, afterMs)
+    if (silence === undefined) return
+    const client = this.actors.client(clientKey)
+    this.touch(client)
+    client.merchantId = merchantId
+    const known = addressOf(address)
+    const told = known === undefined ? silence : { ...silence, address: known }
+    client.becomes = { silence: told }
+    this.fact(client, client, becameIdle(merchantId, clientKey, told))
+  }
+
+  /** A fact that follows from what the log has, and is missing in it. */
+  supply(fact: StoredEvent): void {
+    const client = this.actors.client(fact.data.clientKey ?? "")
+    this.touch(client)
+    this.fact(client, client, fact)
+  }
+
+  /** The turn is stored: what it made of clients' presence is what they are. Gives how many have changed. */
+  settlePresence(): number {
+    const { live } = this.clients
+    let changed = 0
+    for (const client of this.touched) {
+      if (!(client instanceof ClientActor) || client.becomes === undefined) continue
+      changed++
+      if (isIdle(client.becomes)) live.remove(client.id)
+      else {
+        const afterMs = this.clients.idleAfterOf(client.merchantId)
+        live.put(client.id, client.merchantId, afterMs, client.becomes, client.address)
+      }
+    }
+    return changed
+  }
 
   /** Takes up to `limit` events of the part; the rest is for the next turn. */
   take(part: Part, limit: number): void {
@@ -167,8 +217,15 @@ export class Turn {
     for (const event of decision.events) {
       if (isSystemType(event.type)) this.create(actor, event, metadata)
       else {
-        if (clientKey !== undefined) this.notice(clientKey, incoming, metadata)
+        if (clientKey === undefined) {
+          this.add(actor, actor, { eventId: id, event, metadata }, part, index)
+          continue
+        }
+        this.notice(clientKey, incoming, metadata)
+        const client = this.actors.client(clientKey)
+        const ends = this.present(client, actor, incoming, idleAfterOf(actor.nextState))
         this.add(actor, actor, { eventId: id, event, metadata }, part, index)
+        if (ends !== undefined) this.fact(client, actor, ends)
       }
     }
   }
@@ -201,9 +258,51 @@ export class Turn {
       order = merchant
     }
     this.notice(clientKey, incoming, metadata)
+    const idleAfter = merchantId === SYSTEM ? undefined : idleAfterOf((order as MerchantActor).nextState)
+    const ends = this.present(client, order, incoming, idleAfter)
     for (const event of Client.decide(client.state, { _tag: "Record", incoming }, { now: this.recordedAt })) {
       this.add(client, order, { eventId: id, event, metadata }, part, index)
     }
+    if (ends !== undefined) this.fact(client, order, ends)
+  }
+
+  /**
+   * The client's event is taken: before it, its silence may have to be reported; gives what is to be stored behind
+   * it, the return. Nothing counts before the turn is stored (`settlePresence`).
+   * @param idleAfter the merchant's own idle time, ms.
+   */
+  private present(
+    client: ClientActor,
+    order: LiveActor,
+    { at, data }: Incoming,
+    idleAfter: number | undefined,
+  ): StoredEvent | undefined {
+    const { merchantId } = data
+    const before = client.becomes ?? this.clients.live.get(client.id) ?? client.lasting
+    const { recordedAt } = this
+    const afterMs = idleAfter ?? this.clients.standardMs
+    const touched = touch(before, activityTime(at, recordedAt), recordedAt, afterMs)
+    if (touched.next === before) return undefined
+    this.touch(client)
+    client.becomes = touched.next
+    client.merchantId = merchantId
+    const address = addressCode(data.address)
+    if (address >= 0) client.address = address
+    if (touched.silence !== undefined) {
+      const known = addressOf(this.clients.live.addressOf(client.id))
+      const silence = known === undefined ? touched.silence : { ...touched.silence, address: known }
+      if (isIdle(touched.next)) client.becomes = { silence }
+      this.fact(client, order, becameIdle(merchantId, client.id, silence))
+    }
+    return touched.return === undefined ? undefined : returned(merchantId, client.id, touched.return)
+  }
+
+  /** Unless the log has it: a fact is stored once, whatever a crash or a lost file made of the state. */
+  private fact(client: ClientActor, order: LiveActor, fact: StoredEvent): void {
+    const id = eventId(client.systemNamespace, fact.data.id)
+    this.facts.push({ eventId: id, event: fact, metadata: this.ownMetadata })
+    if (client.revision >= 0 && this.index.has(id)) return
+    this.push(this.runOf(client, order), fact, this.ownMetadata)
   }
 
   private command(part: MerchantPart): void {

@@ -17,7 +17,7 @@ export class PartitionClients {
   /** Own idle times of merchants, ms. */
   private readonly own = new Map<string, number>()
   /** What the rule says and the log lacks, as a crash came between: the owner stores it first of all. */
-  private lacking = new Map<string, Array<StoredEvent>>()
+  private readonly lacking = new Map<string, Array<StoredEvent>>()
   /** While the log is read: clients that became idle since it began, as the index may be ahead. */
   private readonly idle = new Map<string, Idle>()
   private base: Position = start
@@ -33,6 +33,11 @@ export class PartitionClients {
     return this.own.get(merchantId) ?? this.standard
   }
 
+  /** Silence after which a client is idle where its merchant says nothing else, ms. */
+  get standardMs(): number {
+    return this.standard
+  }
+
   get ownIdleTimes(): ReadonlyMap<string, number> {
     return this.own
   }
@@ -43,7 +48,6 @@ export class PartitionClients {
     this.live.setIdleAfter(merchantId, this.idleAfterOf(merchantId))
   }
 
-  /** Silence after which a client is idle where its merchant says nothing else. */
   setStandard(afterMs: number): void {
     if (afterMs === this.standard) return
     this.standard = afterMs
@@ -52,10 +56,18 @@ export class PartitionClients {
     }
   }
 
-  takeLacking(): ReadonlyArray<StoredEvent> {
-    const found = [...this.lacking.values()].flat()
-    this.lacking = new Map()
+  /** The first of them, in order; they stay until they are stored (`confirm`). */
+  lackingFacts(limit: number): ReadonlyArray<StoredEvent> {
+    const found: Array<StoredEvent> = []
+    for (const facts of this.lacking.values()) {
+      found.push(...facts)
+      if (found.length >= limit) break
+    }
     return found
+  }
+
+  restoreLacking(facts: ReadonlyArray<StoredEvent>): void {
+    for (const fact of facts) this.lack(fact.data.clientKey ?? "", fact)
   }
 
   get isLacking(): boolean {
@@ -145,7 +157,8 @@ export class PartitionClients {
     else facts.push(fact)
   }
 
-  private confirm(key: string, id: string): void {
+  /** The log has the fact. */
+  confirm(key: string, id: string): void {
     const facts = this.lacking.get(key)
     if (facts === undefined) return
     const left = facts.filter((fact) => fact.data.id !== id)
