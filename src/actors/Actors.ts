@@ -10,6 +10,9 @@ import { defaults, type Tuning } from "./Tuning.js"
 export interface ActorsStats {
   readonly partitions: number
   readonly liveActors: number
+  /** Clients that are not idle, and the bytes of the tables that they stand in. */
+  readonly liveClients: number
+  readonly liveClientBytes: number
   /** Requests that wait for a turn, of the fullest partition and of all. */
   readonly longestQueue: number
   readonly queued: number
@@ -72,15 +75,21 @@ export const recorderLayer = (options: ActorsOptions) =>
         let queued = 0
         let longestQueue = 0
         let partitions = 0
+        let liveClients = 0
+        let liveClientBytes = 0
         for (const host of node.hosts()) {
           partitions++
           liveActors += host.actors.size
+          liveClients += host.clients.live.size
+          liveClientBytes += host.clients.live.bytes
           queued += host.waiting
           longestQueue = Math.max(longestQueue, host.waiting)
         }
         return {
           partitions,
           liveActors,
+          liveClients,
+          liveClientBytes,
           longestQueue,
           queued,
           waitingEvents: dispatch.admission.waiting.events,
