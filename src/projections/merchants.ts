@@ -52,7 +52,7 @@ export const merchants: Projection = {
     const request = event.type === "request"
     const business = isBusinessType(event.type)
     // The reserved space has no settings, and its documents would be shared by all partitions.
-    if (event.type === SystemType.ClientSeen || merchantId === SYSTEM) return
+    if (isAboutClient(event.type) || merchantId === SYSTEM) return
     const doc = docs.edit<MerchantDoc>(MERCHANTS, merchantId, () => ({ recordedAt: now, events: 0 }))
     doc.recordedAt = now
     if (business) doc.events++
@@ -89,6 +89,10 @@ export const merchants: Projection = {
     }
   },
 }
+
+/** What Tidemark writes about clients says nothing about their merchant. */
+const isAboutClient = (type: string): boolean =>
+  type === SystemType.ClientSeen || type === SystemType.ClientBecameIdle || type === SystemType.ClientReturned
 
 const changeSettings = ({ event, position }: RecordedEvent, doc: MerchantDoc, docs: Docs): void => {
   const { merchantId } = event.data

@@ -20,6 +20,7 @@ import { makeFilteredBuckets } from "./FilteredBuckets.js"
 import { makeFreshness } from "./Freshness.js"
 import { makeLogTail } from "./LogTail.js"
 import { makeActiveClientCount } from "./live/ActiveClientCount.js"
+import { type IdleQueries, makeIdleQueries } from "./live/IdleQueries.js"
 import { type LiveQueries, makeLiveQueries } from "./live/LiveQueries.js"
 import { makeMerchantBuckets } from "./MerchantBuckets.js"
 import { type Merchant, type MerchantQueries, makeMerchantQueries } from "./MerchantQueries.js"
@@ -63,6 +64,8 @@ export interface QueriesService {
   readonly projections: ProjectionQueries
   readonly comparisons: Comparisons
   readonly live: LiveQueries
+  /** Clients as they become idle. */
+  readonly idle: IdleQueries
   /** Rows of a projection in one file, for code that shows them: whose they are was checked before. */
   readonly rows: ProjectionRows
   readonly totals: (merchant: Merchant, asked: Asked) => Effect.Effect<Totals, QueryError>
@@ -112,12 +115,13 @@ export const makeQueries = (options: QueriesOptions) =>
     const metrics = makeMetricQueries(buckets, makeFilteredBuckets(readModels, freshness, zones), past)
     const merchants = makeMerchantQueries(readModels, freshness, catchUp)
     const clients = makeClientQueries({
-      ...{ readModels, freshness, catchUp, profiles, merchants, secret, idleAfterMs, now },
+      ...{ readModels, freshness, catchUp, profiles, secret },
     })
     const live = yield* makeLiveQueries({
       ...{ log, readModels, freshness, board, tail, profiles, buckets, merchants, idleAfterMs, now },
     })
 
+    const idle = yield* makeIdleQueries({ log, merchants, profiles })
     const active = yield* makeActiveClientCount({
       ...{ log, readModels, freshness, board, tail, idleAfterMs, now },
     })
@@ -163,6 +167,7 @@ export const makeQueries = (options: QueriesOptions) =>
       comparisons,
       projections: makeProjectionQueries(readModels, processors, tail, board),
       live,
+      idle,
       rows: makeProjectionRows(freshness),
       totals: (merchant, asked) =>
         Effect.flatMap(subject(merchant, asked), (one) => metrics.totals(one, asked)),

@@ -92,6 +92,15 @@ describe("the schema", () => {
       Client: [
         ...["clientId: ID!", "merchantId: ID", "state: ClientState!", "firstSeenAt: DateTime!"],
         ...["lastSeenAt: DateTime!", "ip: String", "requests: Float!"],
+        "idlePeriods(first: Int, after: String): IdlePeriodConnection!",
+      ],
+      IdlePeriod: [
+        ...["lastActivityAt: DateTime!", "idleSince: DateTime!", "reportedAt: DateTime!"],
+        ...["returnedAt: DateTime", "historical: Boolean!"],
+      ],
+      ClientIdle: [
+        ...["merchantId: ID", "clientId: ID!", "ip: String", "lastActivityAt: DateTime!"],
+        ...["idleSince: DateTime!", "reportedAt: DateTime!"],
       ],
       Overview: [
         ...["merchants: Float!", "activeMerchants: Float!", "activeClients: Float!"],
@@ -147,6 +156,7 @@ describe("the schema", () => {
       ],
       Subscription: [
         "liveMetrics(merchantId: ID!, after: Position): LiveMetrics!",
+        "clientIdle(merchantId: ID): ClientIdle!",
         "projectionProgress(name: String!): ProjectionBuild!",
       ],
       TimeRange: ["from: DateTime!", "to: DateTime!"],

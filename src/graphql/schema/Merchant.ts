@@ -155,8 +155,7 @@ export const Merchant = builder.objectRef<MerchantData>("Merchant").implement({
     }),
     clients: t.field({
       type: ClientConnection,
-      description:
-        "Its clients, in an order that says nothing. By state a page may be short, or empty, and still have a next one.",
+      description: "Its clients, in an order that says nothing.",
       complexity: pageCost,
       args: {
         state: t.arg({ type: ClientStateEnum, description: "Only those in this state." }),
