@@ -1,7 +1,7 @@
 import { Effect, Fiber, Runtime, Schedule, Stream } from "effect"
 import { type RecordedEvent, SystemType } from "../../domain/Event.js"
 import { SYSTEM } from "../../domain/Partition.js"
-import type { EventLogService } from "../../eventlog/EventLog.js"
+import type { EventLogService, LogError } from "../../eventlog/EventLog.js"
 import type { MerchantQueries } from "../MerchantQueries.js"
 import type { Profiles } from "../Profiles.js"
 import { type QueryError, refused } from "../QueryError.js"
@@ -41,7 +41,7 @@ type Listener = (event: RecordedEvent) => void
 /** One subscription to the whole log for all who watch all merchants. */
 const makeWhole = (log: EventLogService, runtime: Runtime.Runtime<never>) => {
   const listeners = new Set<Listener>()
-  let fiber: Fiber.RuntimeFiber<void> | undefined
+  let fiber: Fiber.RuntimeFiber<void, LogError> | undefined
 
   const follow = (listener: Listener) =>
     Effect.gen(function* () {
@@ -103,7 +103,7 @@ export const makeIdleQueries = (deps: {
         if (silence.historical) return
         const tell = profiles.open([{ merchantId, clientKey }]).pipe(
           Effect.retry(PATIENCE),
-          Effect.map(([profile]) => {
+          Effect.map(([profile]): void => {
             if (profile === undefined) return
             const { lastActivityAt, idleSince } = silence
             const named = merchantId === SYSTEM ? null : merchantId
