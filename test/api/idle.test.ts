@@ -76,7 +76,13 @@ const watchSse = (query: string) => {
   })().catch((error: unknown) => {
     if (!ending.signal.aborted) throw error
   })
-  return { told, close: () => (ending.abort(), reading) }
+  return {
+    told,
+    close: () => {
+      ending.abort()
+      return reading
+    },
+  }
 }
 
 describe("idle clients", () => {

@@ -70,7 +70,7 @@ export interface Difference {
 }
 
 /**
- * Where the log's facts and the oracle differ; lateness of each report by the clock, in ms. `end`: where the recording
+ * Where the log's facts and the oracle differ; and when each report was due and made. `end`: where the recording
  * clock stands. `slackMs`: what is due so short before the end needs not be reported yet.
  */
 export const compareWithOracle = (
@@ -78,14 +78,14 @@ export const compareWithOracle = (
   options: { readonly idleAfterMs: number; readonly end: number; readonly slackMs?: number },
 ): {
   readonly differences: ReadonlyArray<Difference>
-  readonly late: ReadonlyArray<number>
+  readonly reports: ReadonlyArray<{ readonly dueAt: number; readonly reportedAt: number }>
   readonly periods: number
 } => {
   const { idleAfterMs, end, slackMs = 0 } = options
   const { events, changes } = rawOf(log)
   const stored = new Map(storedPeriods(log).map((period) => [nameOf(period), period]))
   const differences: Array<Difference> = []
-  const late: Array<number> = []
+  const reports: Array<{ readonly dueAt: number; readonly reportedAt: number }> = []
   const expected = idlePeriods(events, { idleAfterMs, end, changes })
   for (const period of expected) {
     const own = stored.get(nameOf(period))
@@ -103,8 +103,8 @@ export const compareWithOracle = (
     if (period.reported.by === "event" && own.reportedAt !== period.reported.at) {
       differences.push({ what: "not with its event", stored: own, expected: period })
     }
-    late.push(own.reportedAt - period.reported.at)
+    reports.push({ dueAt: period.reported.at, reportedAt: own.reportedAt })
   }
   for (const period of stored.values()) differences.push({ what: "reported for nothing", stored: period })
-  return { differences, late, periods: expected.length }
+  return { differences, reports, periods: expected.length }
 }

@@ -103,18 +103,16 @@ export const makeIdleQueries = (deps: {
         if (silence.historical) return
         const tell = profiles.open([{ merchantId, clientKey }]).pipe(
           Effect.retry(PATIENCE),
-          Effect.map(([profile]): void => {
-            if (profile === undefined) return
-            const { lastActivityAt, idleSince } = silence
-            const named = merchantId === SYSTEM ? null : merchantId
-            to.offer({
-              merchantId: named,
-              ...profile,
-              lastActivityAt,
-              idleSince,
-              reportedAt: metadata.recordedAt,
-            })
-          }),
+          Effect.tap(([profile]) =>
+            Effect.sync(() => {
+              if (profile === undefined) return
+              const { lastActivityAt, idleSince } = silence
+              const named = merchantId === SYSTEM ? null : merchantId
+              const reportedAt = metadata.recordedAt
+              to.offer({ merchantId: named, ...profile, lastActivityAt, idleSince, reportedAt })
+            }),
+          ),
+          Effect.asVoid,
           Effect.catchAll((error) => Effect.logWarning("a subscriber was not told of an idle client", error)),
         )
         last = last.then(() => Runtime.runPromise(runtime)(tell))
