@@ -30,8 +30,9 @@ const tables = (clients, touches) => {
     const partition = number % PARTITIONS
     const key = keys[number]
     const live = partitions[partition]
-    const { next } = touch(live.get(key), clock, clock, IDLE_AFTER_MS)
-    live.put(key, merchants[partition], IDLE_AFTER_MS, next, -1)
+    const place = live.find(key)
+    const { next } = touch(live.at(place), clock, clock, IDLE_AFTER_MS)
+    live.putAt(place, key, merchants[partition], IDLE_AFTER_MS, next, -1)
   }
   const timed = (times, numberOf) => {
     const began = process.hrtime.bigint()

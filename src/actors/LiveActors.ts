@@ -80,6 +80,8 @@ export class ClientActor extends Actor {
   meeting = false
   /** What the turn in progress would make of its presence; undefined while it changes nothing. */
   becomes: Active | Idle | undefined
+  /** Where it stands in the table of live clients, once `becomes` is set. */
+  place = -1
   /** Of the event that was last taken. */
   merchantId = ""
   address = NO_ADDRESS

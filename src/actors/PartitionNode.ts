@@ -206,7 +206,8 @@ const keepClients = (
     )
     yield* Effect.addFinalizer(() => write)
     let written = 0
-    let at = performance.now()
+    // The first time soon: until then a crash means to read the whole log.
+    let at = Number.NEGATIVE_INFINITY
     yield* Effect.sleep(Math.min(1_000, tuning.keepClientsEveryMs)).pipe(
       Effect.zipRight(
         Effect.suspend(() => {

@@ -97,6 +97,7 @@ export class Turn {
     client.merchantId = merchantId
     const known = addressOf(address)
     const told = known === undefined ? silence : { ...silence, address: known }
+    client.place = this.clients.live.find(clientKey)
     client.becomes = { silence: told }
     this.fact(client, client, becameIdle(merchantId, clientKey, told))
   }
@@ -118,7 +119,7 @@ export class Turn {
       if (isIdle(client.becomes)) live.remove(client.id)
       else {
         const afterMs = this.clients.idleAfterOf(client.merchantId)
-        live.put(client.id, client.merchantId, afterMs, client.becomes, client.address)
+        live.putAt(client.place, client.id, client.merchantId, afterMs, client.becomes, client.address)
       }
     }
     return changed
@@ -278,7 +279,8 @@ export class Turn {
     idleAfter: number | undefined,
   ): StoredEvent | undefined {
     const { merchantId } = data
-    const before = client.becomes ?? this.clients.live.get(client.id) ?? client.lasting
+    if (client.becomes === undefined) client.place = this.clients.live.find(client.id)
+    const before = client.becomes ?? this.clients.live.at(client.place) ?? client.lasting
     const { recordedAt } = this
     const afterMs = idleAfter ?? this.clients.standardMs
     const touched = touch(before, activityTime(at, recordedAt), recordedAt, afterMs)

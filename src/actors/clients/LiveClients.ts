@@ -63,7 +63,15 @@ export class LiveClients {
   }
 
   get(clientKey: string): Active | undefined {
-    const place = this.index.find(clientKey)
+    return this.at(this.find(clientKey))
+  }
+
+  /** Where a client stands until it is removed; -1 for one that is not live. */
+  find(clientKey: string): number {
+    return this.index.find(clientKey)
+  }
+
+  at(place: number): Active | undefined {
     return place === NONE ? undefined : this.activeAt(place)
   }
 
@@ -75,8 +83,20 @@ export class LiveClients {
 
   /** `address` below 0 leaves the one that is known. */
   put(clientKey: string, merchantId: string, afterMs: number, active: Active, address: number): void {
+    this.putAt(this.find(clientKey), clientKey, merchantId, afterMs, active, address)
+  }
+
+  /** The same for a client that was looked up before: `found` is what `find` gave. */
+  putAt(
+    found: number,
+    clientKey: string,
+    merchantId: string,
+    afterMs: number,
+    active: Active,
+    address: number,
+  ): void {
     const { columns } = this
-    let place = this.index.find(clientKey)
+    let place = found
     const owner = this.owner(merchantId, afterMs)
     if (place === NONE) {
       place = columns.take()

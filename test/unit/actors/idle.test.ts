@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs"
+import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import type { RecordedEvent } from "../../../src/domain/Event.js"
@@ -96,6 +96,33 @@ describe("a client that was silent for its time", () => {
     const { differences } = compareWithOracle(log, { idleAfterMs: 30 * MINUTE, end: world.now })
     expect(differences).toEqual([])
     expect(storedPeriods(log)).toHaveLength(3)
+    await world.close()
+  })
+
+  it("is reported once when the file is damaged, or of another log", { timeout: 60_000 }, async () => {
+    const world = new World()
+    await world.start()
+    await visit(world, "1")
+    world.now += 31 * MINUTE
+    await world.until(1)
+    await visit(world, "2")
+    await world.close()
+    const file = join(world.directory, "actors.clients")
+    const bytes = readFileSync(file)
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1
+    writeFileSync(file, bytes)
+    await world.start()
+    expect(await world.facts()).toEqual(["ClientBecameIdle", "ClientReturned"])
+    await world.close()
+    const other = new World()
+    await other.start()
+    await visit(other, "1", other.now, "c-9")
+    await other.close()
+    writeFileSync(file, readFileSync(join(other.directory, "actors.clients")))
+    await world.start()
+    world.now += 31 * MINUTE
+    await world.until(3)
+    expect(storedPeriods(await world.actors.all())).toHaveLength(2)
     await world.close()
   })
 
