@@ -14,14 +14,14 @@ const changesMerchant = (type: string): boolean =>
   type === SystemType.ApiKeyIssued ||
   type === SystemType.ApiKeyRevoked
 
-/** The client's presence after an event of its stream. */
+/** The presence of a client, or a merchant, after an event of its stream. */
 export const presenceAfter = (
   before: PresenceFact | undefined,
   { type, data }: StoredEvent,
   position: Position,
 ): PresenceFact | undefined => {
-  if (type === SystemType.ClientReturned) return { position }
-  if (type !== SystemType.ClientBecameIdle || data.silence === undefined) return before
+  if (type === SystemType.ClientReturned || type === SystemType.MerchantResumed) return { position }
+  if (data.silence === undefined) return before
   return { silence: data.silence, position }
 }
 
@@ -33,8 +33,7 @@ export const fold = (index: StreamIndex, event: RecordedEvent, wanted?: Readonly
   if (before !== undefined && before.revision >= event.revision) return
   const state = name.kind === "merchant" ? (before?.merchant ?? Merchant.initial) : undefined
   const changed = state !== undefined && changesMerchant(event.event.type)
-  const presence =
-    name.kind === "client" ? presenceAfter(before?.presence, event.event, event.position) : undefined
+  const presence = presenceAfter(before?.presence, event.event, event.position)
   index.record({
     stream: event.stream,
     partition: name.partition,

@@ -27,11 +27,25 @@ abstract class Actor {
   drafted = 0
   /** Expected revision of the next append. */
   next = 0
+  /** What the turn in progress would make of its presence; undefined while it changes nothing. */
+  becomes: Active | Idle | undefined
+  /** Where it stands in the table of those that are live, once `becomes` is set. */
+  place = -1
+  /** Of the event that was last taken. */
+  merchantId = ""
+  address = NO_ADDRESS
 
   constructor(
     readonly stream: string,
     public revision: number,
+    /** The latest fact about its presence. */
+    public fact: PresenceFact | undefined,
   ) {}
+
+  /** Unless it is live: whether it is idle, by its latest fact. */
+  get lasting(): Presence {
+    return this.fact?.silence === undefined ? undefined : { silence: this.fact.silence }
+  }
 
   get namespace(): Buffer {
     this.ids ??= streamNamespace(this.stream)
@@ -52,6 +66,8 @@ abstract class Actor {
     this.draft = undefined
     this.last = undefined
     this.drafted = 0
+    this.becomes = undefined
+    this.address = NO_ADDRESS
   }
 }
 
@@ -64,8 +80,9 @@ export class MerchantActor extends Actor {
     revision: number,
     readonly id: string,
     public state: Merchant.Merchant,
+    fact: PresenceFact | undefined,
   ) {
-    super(stream, revision)
+    super(stream, revision, fact)
     this.nextState = state
   }
 
@@ -78,35 +95,19 @@ export class MerchantActor extends Actor {
 export class ClientActor extends Actor {
   /** The profile is on its way, in the turn in progress. */
   meeting = false
-  /** What the turn in progress would make of its presence; undefined while it changes nothing. */
-  becomes: Active | Idle | undefined
-  /** Where it stands in the table of live clients, once `becomes` is set. */
-  place = -1
-  /** Of the event that was last taken. */
-  merchantId = ""
-  address = NO_ADDRESS
-
   constructor(
     stream: string,
     revision: number,
     readonly id: string,
     public state: Client.Client,
-    /** The latest fact in its stream. */
-    public fact: PresenceFact | undefined,
+    fact: PresenceFact | undefined,
   ) {
-    super(stream, revision)
+    super(stream, revision, fact)
   }
 
   override end(): void {
     super.end()
     this.meeting = false
-    this.becomes = undefined
-    this.address = NO_ADDRESS
-  }
-
-  /** Unless it is live: whether it is idle, by its latest fact. */
-  get lasting(): Presence {
-    return this.fact?.silence === undefined ? undefined : { silence: this.fact.silence }
   }
 }
 
@@ -131,7 +132,13 @@ export class LiveActors {
     if (live !== undefined) return live
     const stream = Merchant.streamName(this.partition, id)
     const entry = this.index.find(stream)
-    const actor = new MerchantActor(stream, entry?.revision ?? -1, id, entry?.merchant ?? Merchant.initial)
+    const actor = new MerchantActor(
+      stream,
+      entry?.revision ?? -1,
+      id,
+      entry?.merchant ?? Merchant.initial,
+      entry?.presence,
+    )
     this.merchants.set(id, actor)
     return actor
   }

@@ -28,7 +28,7 @@ export interface HostServices {
   ) => void
   readonly catchUpStream: (stream: string, done: (error: string | undefined) => void) => void
   /** Reads what others have stored in the partition, for who is present in it. */
-  readonly catchUpClients: (clients: PartitionClients, done: (error: string | undefined) => void) => void
+  readonly catchUpClients: (partition: Partition, done: (error: string | undefined) => void) => void
   /** Facts about clients were stored. */
   readonly report: (facts: ReadonlyArray<NewEvent>) => void
   /** Calls back later in this tick of the event loop. */
@@ -80,6 +80,7 @@ export class PartitionHost {
     readonly partition: Partition,
     private readonly services: HostServices,
     readonly clients: PartitionClients,
+    readonly merchants: PartitionClients,
   ) {
     this.actors = new LiveActors(partition, services.index)
     this.position = services.index.latest()
@@ -126,7 +127,7 @@ export class PartitionHost {
         this.ended = true
         for (const part of this.turn?.parts ?? []) this.refuse(part, MOVING)
         this.refuseAll(MOVING)
-        this.clients.upTo = this.clientsUpTo
+        for (const one of this.watched) one.upTo = this.clientsUpTo
         this.services.index.release(this.partition)
         if (this.ticket !== undefined) this.services.index.end(this.ticket)
         resolve()
@@ -135,9 +136,14 @@ export class PartitionHost {
     })
   }
 
+  private get watched(): ReadonlyArray<PartitionClients> {
+    return [this.clients, this.merchants]
+  }
+
   private hasFacts(now: number): boolean {
     if (this.closing || now < this.quietUntil) return false
-    return this.clients.isLacking || this.clients.live.nextDue() <= Math.max(this.clock, now)
+    const clock = Math.max(this.clock, now)
+    return this.watched.some((one) => one.isLacking || one.live.nextDue() <= clock)
   }
 
   private schedule(): void {
@@ -160,14 +166,16 @@ export class PartitionHost {
 
   private begin(): void {
     this.clock = Math.max(this.clock, this.services.now())
-    const turn = new Turn(this.actors, this.services.index, this.clients, this.clock)
+    const turn = new Turn(this.actors, this.services.index, this.clients, this.merchants, this.clock)
     this.turn = turn
     const limit = this.careful > 0 ? 1 : this.services.turnLimit
     let taken = 0
-    const lacking = this.clients.lackingFacts(DUE_LIMIT)
+    const lacking = this.watched.flatMap((one) => one.lackingFacts(DUE_LIMIT))
     for (const fact of lacking) turn.supply(fact)
     if (lacking.length === 0 && this.hasFacts(this.clock)) {
-      for (const due of this.clients.live.due(this.clock, DUE_LIMIT)) turn.expire(due)
+      for (const one of this.watched) {
+        for (const due of one.live.due(this.clock, DUE_LIMIT)) turn.expire(one, due)
+      }
     }
     // What comes after facts that the log lacks waits until it has them: they are older.
     for (const part of lacking.length > 0 ? [] : this.queue) {
@@ -276,7 +284,7 @@ export class PartitionHost {
     if (lost.size === 0) {
       this.presences += turn.settlePresence()
       this.confirm(turn)
-      this.settings(drafts)
+      this.settings(drafts, turn.recordedAt)
       this.before = undefined
       this.complete(turn)
       return
@@ -291,10 +299,8 @@ export class PartitionHost {
       if (draft.merchantChanged) {
         actor.state = events.reduce((state, { event }) => Merchant.evolve(state, event), actor.state)
       }
-    } else {
-      actor.state = { seen: true }
-      for (const { event } of events) actor.fact = presenceAfter(actor.fact, event, position)
-    }
+    } else actor.state = { seen: true }
+    for (const { event } of events) actor.fact = presenceAfter(actor.fact, event, position)
     actor.revision = revision
     this.services.index.record({
       stream: actor.stream,
@@ -305,9 +311,8 @@ export class PartitionHost {
       eventIds: events.map((event) => event.eventId),
       ...(actor instanceof MerchantActor
         ? { merchant: actor.state, merchantChanged: draft.merchantChanged }
-        : actor.fact === undefined
-          ? {}
-          : { presence: actor.fact }),
+        : {}),
+      ...(actor.fact === undefined ? {} : { presence: actor.fact }),
     })
     this.services.counters.appended += events.length
     for (let at = 0; at < draft.parts.length; at++) {
@@ -323,16 +328,24 @@ export class PartitionHost {
   private confirm(turn: Turn): void {
     const facts = turn.facts
     if (facts.length === 0) return
-    for (const { event } of facts) this.clients.confirm(event.data.clientKey ?? "", event.data.id)
+    for (const { event } of facts) {
+      const { clientKey, merchantId, id } = event.data
+      if (clientKey === undefined) this.merchants.confirm(merchantId, id)
+      else this.clients.confirm(clientKey, id)
+    }
     this.services.report(facts)
   }
 
   /** Deadlines follow changed idle times at once. */
-  private settings(drafts: ReadonlyArray<Draft>): void {
-    for (const { actor, merchantChanged } of drafts) {
+  private settings(drafts: ReadonlyArray<Draft>, recordedAt: number): void {
+    for (const { actor, merchantChanged, events } of drafts) {
       if (!merchantChanged || !(actor instanceof MerchantActor)) continue
-      const seconds = actor.state.settings?.idleAfterSeconds
-      this.clients.setIdleAfter(actor.id, seconds === undefined ? undefined : seconds * 1000)
+      for (const { event } of events) {
+        for (const one of this.watched) {
+          const seconds = one.watched.secondsOf(event.data.settings)
+          one.set(actor.id, seconds, recordedAt, () => actor.lasting !== undefined)
+        }
+      }
     }
   }
 
@@ -344,8 +357,8 @@ export class PartitionHost {
       this.services.catchUpStream(actor.stream, (error) => {
         failure ??= error
         if (--open > 0 || this.ended) return
-        this.clients.upTo = this.clientsUpTo
-        this.services.catchUpClients(this.clients, (error) => {
+        for (const one of this.watched) one.upTo = this.clientsUpTo
+        this.services.catchUpClients(this.partition, (error) => {
           if (this.ended) return
           this.before = undefined
           this.refreshed(turn, failure ?? error)

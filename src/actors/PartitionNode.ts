@@ -110,8 +110,8 @@ export const make = (index: StreamIndex, tuning: Tuning, clientsFile: string) =>
           }),
         })
       },
-      catchUpClients: (own, done) => {
-        run(clients.catchUp(index, log, [own]), {
+      catchUpClients: (partition, done) => {
+        run(clients.catchUp(index, log, [partition]), {
           onExit: Exit.match({
             onSuccess: () => done(undefined),
             onFailure: (cause) => done(`the event log can't be read: ${describe(cause)}`),
@@ -154,19 +154,17 @@ export const make = (index: StreamIndex, tuning: Tuning, clientsFile: string) =>
 
     yield* keepClients(clients, index, hosts, tuning)
     const catchUps = yield* sharedCatchUp((partitions) =>
-      Effect.zipRight(
-        catchUp(index, log, partitions),
-        clients.catchUp(
-          index,
-          log,
-          partitions.map((partition) => clients.of(partition)),
-        ),
-      ),
+      Effect.zipRight(catchUp(index, log, partitions), clients.catchUp(index, log, partitions)),
     )
     const activate = (partition: Partition) =>
       Effect.acquireRelease(
         Effect.map(catchUps(partition), () => {
-          const host = new PartitionHost(partition, services, clients.of(partition))
+          const host = new PartitionHost(
+            partition,
+            services,
+            clients.of(partition),
+            clients.merchantsOf(partition),
+          )
           hosts.set(partition, host)
           tuning.owners?.activated(`partition ${partition}`)
           return host

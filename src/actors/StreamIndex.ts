@@ -16,7 +16,7 @@ export interface StreamEntry {
   readonly revision: number
   /** Of merchants' streams only. */
   readonly merchant?: Merchant
-  /** Of clients' streams only: undefined for a client that was never idle. */
+  /** Undefined for a client that was never idle, or a merchant that never fell silent. */
   readonly presence?: PresenceFact
 }
 
@@ -33,7 +33,7 @@ export interface Stored {
   readonly merchant?: Merchant
   /** Whether they changed it. */
   readonly merchantChanged?: boolean
-  /** The client's latest fact; for every stream of a client that has one. */
+  /** The latest fact; for every stream that has one. */
   readonly presence?: PresenceFact
 }
 

@@ -31,6 +31,8 @@ export interface MerchantDoc {
   recordedAt: number
   /** Business events. */
   events: number
+  /** It was reported silent, and has not sent since. */
+  silent?: true
 }
 
 export interface ApiKeyDoc {
@@ -42,7 +44,7 @@ export interface ApiKeyDoc {
 
 export const merchants: Projection = {
   name: PROJECTION,
-  version: 3,
+  version: 4,
   source: import.meta.url,
   collections: [MERCHANTS, API_KEYS, KEY_HASHES, SETTINGS, COUNTS],
   apply: (recorded, docs) => {
@@ -54,6 +56,14 @@ export const merchants: Projection = {
     // The reserved space has no settings, and its documents would be shared by all partitions.
     if (isAboutClient(event.type) || merchantId === SYSTEM) return
     const doc = docs.edit<MerchantDoc>(MERCHANTS, merchantId, () => ({ recordedAt: now, events: 0 }))
+    if (event.type === SystemType.MerchantFellSilent) {
+      doc.silent = true
+      return
+    }
+    if (event.type === SystemType.MerchantResumed) {
+      delete doc.silent
+      return
+    }
     doc.recordedAt = now
     if (business) doc.events++
     if (business || request)
@@ -98,6 +108,8 @@ const changeSettings = ({ event, position }: RecordedEvent, doc: MerchantDoc, do
   const { merchantId } = event.data
   countMerchant(docs, merchantId, doc)
   doc.settings = evolveSettings(doc.settings, event) as MerchantSettings
+  // Watched no more: nobody would report that it is back.
+  if ((doc.settings.silentAfterSeconds ?? 0) === 0) delete doc.silent
   docs.put(SETTINGS, key(merchantId, positionPart(position)), doc.settings)
 }
 

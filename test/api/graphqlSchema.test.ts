@@ -69,6 +69,7 @@ describe("the schema", () => {
       ],
       Merchant: [
         ...["id: ID!", "name: String", "timezone: String!", "currency: Currency!", "lastEventAt: DateTime"],
+        "silent: Boolean!",
         "totals(range: TimeRange!, currency: Currency, filter: Filter, atLeast: Position, asOfPosition: Position): Totals!",
         "series(metric: Metric!, range: TimeRange!, interval: Interval!, currency: Currency, filter: Filter, atLeast: Position, asOfPosition: Position): Series!",
         "breakdown(metric: Metric!, by: Dimension!, property: String, range: TimeRange!, first: Int, currency: Currency, filter: Filter, atLeast: Position, asOfPosition: Position): Breakdown!",

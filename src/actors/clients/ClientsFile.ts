@@ -19,6 +19,8 @@ export interface PartitionDump extends Dump {
   readonly standardMs: number
   /** Facts that the log lacks. */
   readonly lacking: ReadonlyArray<StoredEvent>
+  /** The merchants whose silence is watched: their ids are no numbers, so all of them are `odd`. */
+  readonly watchedMerchants: Pick<Dump, "odd"> & Pick<PartitionDump, "own" | "lacking">
 }
 
 export interface ClientsDump {
@@ -36,7 +38,7 @@ export class ClientsFileDamaged extends Data.TaggedError("ClientsFileDamaged")<{
   }
 }
 
-const FORMAT = "tidemark live clients 1"
+const FORMAT = "tidemark live clients 2"
 
 interface Head {
   readonly format: string

@@ -10,6 +10,7 @@ import {
   readClients,
   writeClients,
 } from "./ClientsFile.js"
+import { ofMerchants } from "./Facts.js"
 import { PartitionClients } from "./PartitionClients.js"
 
 /**
@@ -18,6 +19,7 @@ import { PartitionClients } from "./PartitionClients.js"
  */
 export class NodeClients {
   private readonly partitions = new Map<Partition, PartitionClients>()
+  private readonly merchants = new Map<Partition, PartitionClients>()
   private writing: Promise<void> | undefined
 
   private constructor(
@@ -68,6 +70,16 @@ export class NodeClients {
     return found
   }
 
+  /** The merchants whose silence is watched. */
+  merchantsOf(partition: Partition): PartitionClients {
+    let found = this.merchants.get(partition)
+    if (found === undefined) {
+      found = new PartitionClients(partition, Number.POSITIVE_INFINITY, ofMerchants)
+      this.merchants.set(partition, found)
+    }
+    return found
+  }
+
   get size(): number {
     let size = 0
     for (const { live } of this.partitions.values()) size += live.size
@@ -84,13 +96,15 @@ export class NodeClients {
   catchUp(
     index: StreamIndex,
     log: EventLogService,
-    wanted: ReadonlyArray<PartitionClients>,
+    partitions: ReadonlyArray<Partition>,
   ): Effect.Effect<void, LogError> {
-    if (wanted.length === 0) return Effect.void
+    if (partitions.length === 0) return Effect.void
     const self = this
+    const wanted = partitions.map((partition) => this.of(partition))
+    const merchants = partitions.map((partition) => this.merchantsOf(partition))
     return Effect.gen(function* () {
       const head = yield* log.head
-      for (const one of wanted) one.beginFold()
+      for (const one of [...wanted, ...merchants]) one.beginFold()
       const byPartition = new Map(wanted.map((one) => [one.partition, one]))
       const from = wanted.map(({ upTo }) => upTo).reduce(min)
       const all = wanted.length === PARTITIONS
@@ -103,10 +117,14 @@ export class NodeClients {
         Effect.sync(() => {
           for (const event of events) {
             const name = parseStream(event.stream)
-            if (name !== undefined) byPartition.get(name.partition)?.fold(event, index)
+            const clients = name === undefined ? undefined : byPartition.get(name.partition)
+            if (clients === undefined) continue
+            clients.fold(event, index)
+            self.merchantsOf(clients.partition).fold(event, index)
           }
         }),
       )
+      for (const one of merchants) one.endFold(head)
       let isOther = false
       for (const one of wanted) {
         one.endFold(head)
@@ -131,14 +149,37 @@ export class NodeClients {
       if (known === start) continue
       const lacking = clients.lackingFacts(Number.POSITIVE_INFINITY)
       const own = [...ownIdleTimes]
-      partitions.push({ partition, upTo: known, own, standardMs, lacking, ...live.dump() })
+      const merchants = this.merchantsOf(partition)
+      const watchedMerchants = {
+        own: [...merchants.ownIdleTimes],
+        lacking: merchants.lackingFacts(Number.POSITIVE_INFINITY),
+        odd: merchants.live.dump().odd,
+      }
+      const dump = live.dump()
+      partitions.push({ partition, upTo: known, own, standardMs, lacking, watchedMerchants, ...dump })
     }
     const dump: ClientsDump = { mark: index.mark(), partitions }
     this.writing = writeClients(this.path, dump).finally(() => (this.writing = undefined))
     await this.writing
   }
 
-  private restore({ partition, upTo, own, standardMs, lacking, ...dump }: PartitionDump): void {
+  private restore({
+    partition,
+    upTo,
+    own,
+    standardMs,
+    lacking,
+    watchedMerchants,
+    ...dump
+  }: PartitionDump): void {
+    const merchants = this.merchantsOf(partition)
+    for (const [merchantId, afterMs] of watchedMerchants.own) merchants.setIdleAfter(merchantId, afterMs)
+    merchants.restoreLacking(watchedMerchants.lacking)
+    merchants.live.restore(
+      { merchants: [], records: Buffer.alloc(0), odd: watchedMerchants.odd },
+      (merchantId) => merchants.idleAfterOf(merchantId),
+    )
+    merchants.upTo = upTo
     const clients = this.of(partition)
     // What the log holds beyond was decided by the idle time of then.
     clients.setStandard(standardMs)

@@ -1,10 +1,10 @@
 import { isActivity, type RecordedEvent, type StoredEvent, SystemType } from "../../domain/Event.js"
 import { type Active, activityTime, type Idle, isIdle, type Presence, touch } from "../../domain/Idle.js"
-import { clientStream, type Partition, parseStream } from "../../domain/Partition.js"
+import { type Partition, parseStream } from "../../domain/Partition.js"
 import { compare, type Position, start } from "../../domain/Position.js"
 import type { StreamIndex } from "../StreamIndex.js"
 import { addressCode, NO_ADDRESS } from "./AddressCode.js"
-import { becameIdle, returned } from "./Facts.js"
+import { becameIdle, ofClients, returned, type Watched } from "./Facts.js"
 import { LiveClients } from "./LiveClients.js"
 
 /**
@@ -27,6 +27,7 @@ export class PartitionClients {
   constructor(
     readonly partition: Partition,
     private standard: number,
+    readonly watched: Watched = ofClients,
   ) {}
 
   idleAfterOf(merchantId: string): number {
@@ -40,6 +41,20 @@ export class PartitionClients {
 
   get ownIdleTimes(): ReadonlyMap<string, number> {
     return this.own
+  }
+
+  /**
+   * A setting was recorded. A merchant of which nothing is known counts from then on; one that is watched no more
+   * is forgotten.
+   */
+  set(merchantId: string, seconds: number | undefined, recordedAt: number, isIdle: () => boolean): void {
+    if (seconds === undefined) return
+    this.setIdleAfter(merchantId, seconds === 0 ? undefined : seconds * 1000)
+    if (!this.watched.fromSetting) return
+    if (seconds === 0) this.live.remove(merchantId)
+    else if (this.live.find(merchantId) < 0 && !isIdle()) {
+      this.put(merchantId, merchantId, { at: recordedAt, recordedAt })
+    }
   }
 
   setIdleAfter(merchantId: string, afterMs: number | undefined): void {
@@ -67,7 +82,7 @@ export class PartitionClients {
   }
 
   restoreLacking(facts: ReadonlyArray<StoredEvent>): void {
-    for (const fact of facts) this.lack(fact.data.clientKey ?? "", fact)
+    for (const fact of facts) this.lack(this.watched.keyOf(fact.data) ?? "", fact)
   }
 
   get isLacking(): boolean {
@@ -91,21 +106,26 @@ export class PartitionClients {
     if (compare(position, this.upTo) <= 0) return
     this.upTo = position
     const { type, data } = event
-    const key = data.clientKey
+    const key = this.watched.keyOf(data)
     if (type === SystemType.MerchantCreated || type === SystemType.MerchantSettingsChanged) {
-      const seconds = data.settings?.idleAfterSeconds
-      if (typeof seconds === "number") this.setIdleAfter(data.merchantId, seconds * 1000)
-    } else if (type === SystemType.ClientBecameIdle) {
+      const seconds = this.watched.secondsOf(data.settings)
+      const { merchantId } = data
+      this.set(merchantId, seconds, metadata.recordedAt, () => {
+        const presence = this.presenceOf(merchantId, index)
+        return presence === "later" || isIdle(presence)
+      })
+    } else if (type === this.watched.becameIdle) {
       const owner = parseStream(recorded.stream)?.owner
       if (owner === undefined || data.silence === undefined) return
       this.confirm(owner, data.id)
       this.live.remove(owner)
       this.idle.set(owner, { silence: data.silence })
-    } else if (type === SystemType.ClientReturned) {
+    } else if (type === this.watched.returned) {
       const owner = parseStream(recorded.stream)?.owner
       if (owner === undefined || data.return === undefined) return
       this.confirm(owner, data.id)
       this.idle.delete(owner)
+      if (this.idleAfterOf(data.merchantId) === Number.POSITIVE_INFINITY) return
       this.put(owner, data.merchantId, { at: data.return.activityAt, recordedAt: metadata.recordedAt })
     } else if (key !== undefined && isActivity(type)) {
       this.activity(key, data.merchantId, event, metadata.recordedAt, index)
@@ -119,12 +139,14 @@ export class PartitionClients {
     recordedAt: number,
     index: StreamIndex,
   ): void {
+    if (this.idleAfterOf(merchantId) === Number.POSITIVE_INFINITY) return
     const presence = this.presenceOf(key, index)
     if (presence === "later") return
     const at = activityTime(event.at, recordedAt)
     const touched = touch(presence, at, recordedAt, this.idleAfterOf(merchantId))
-    if (touched.silence !== undefined) this.lack(key, becameIdle(merchantId, key, touched.silence))
-    if (touched.return !== undefined) this.lack(key, returned(merchantId, key, touched.return))
+    if (touched.silence !== undefined)
+      this.lack(key, becameIdle(this.watched, merchantId, key, touched.silence))
+    if (touched.return !== undefined) this.lack(key, returned(this.watched, merchantId, key, touched.return))
     if (isIdle(touched.next)) {
       this.live.remove(key)
       this.idle.set(key, touched.next)
@@ -141,7 +163,7 @@ export class PartitionClients {
   private presenceOf(key: string, index: StreamIndex): Presence | "later" {
     const known = this.live.get(key) ?? this.idle.get(key)
     if (known !== undefined) return known
-    const fact = index.find(clientStream(this.partition, key))?.presence
+    const fact = index.find(this.watched.streamOf(this.partition, key))?.presence
     if (fact === undefined) return undefined
     if (compare(fact.position, this.base) > 0) return "later"
     return fact.silence === undefined ? undefined : { silence: fact.silence }

@@ -7,13 +7,13 @@ export const logFacts = (facts: ReadonlyArray<NewEvent>): Effect.Effect<void> =>
     facts,
     ({ event, metadata }) => {
       const { silence, clientKey = "", merchantId } = event.data
-      if (event.type !== SystemType.ClientBecameIdle || silence === undefined) return Effect.void
-      const line = silence.historical
-        ? Effect.logDebug("client was idle")
-        : Effect.logInfo("client became idle")
+      if (silence === undefined) return Effect.void
+      const isClient = event.type === SystemType.ClientBecameIdle
+      const what = isClient ? "client became idle" : "merchant fell silent"
+      const line = silence.historical ? Effect.logDebug(`${what} in the past`) : Effect.logInfo(what)
       return Effect.annotateLogs(line, {
         merchant: merchantId,
-        client: clientKey,
+        ...(isClient ? { client: clientKey } : {}),
         ...(silence.address === undefined ? {} : { address: silence.address }),
         lastSeen: new Date(silence.lastActivityAt).toISOString(),
         idleForSeconds: Math.round((metadata.recordedAt - silence.lastActivityAt) / 1000),

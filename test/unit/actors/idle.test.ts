@@ -6,6 +6,7 @@ import { SystemType } from "../../../src/domain/Event.js"
 import { compareWithOracle, storedPeriods } from "../../support/idleLog.js"
 import { rounds } from "../../support/rounds.js"
 import { seededRandom } from "../../support/Seed.js"
+import { until as pollUntil } from "../../support/until.js"
 import { admin, event, type Running, start, temporary, until } from "./harness.js"
 
 const MINUTE = 60_000
@@ -48,6 +49,12 @@ class World {
 
   facts = async (): Promise<ReadonlyArray<string>> =>
     typesOf(await this.actors.all()).filter((type) => type.startsWith("Client") && type !== "ClientSeen")
+
+  async untilTypes(type: string, count: number): Promise<void> {
+    await pollUntil(`${count} ${type}`, 15_000, async () => {
+      return typesOf(await this.actors.all()).filter((one) => one === type).length === count
+    })
+  }
 
   /** Waits until so many facts are in the log. */
   async until(count: number): Promise<void> {
@@ -116,7 +123,7 @@ describe("a client that was silent for its time", () => {
     await world.close()
     const other = new World()
     await other.start()
-    await visit(other, "1", other.now, "c-9")
+    await visit(other, "of another log", other.now, "c-9")
     await other.close()
     writeFileSync(file, readFileSync(join(other.directory, "actors.clients")))
     await world.start()
@@ -168,6 +175,60 @@ describe("a client that was silent for its time", () => {
       "ClientBecameIdle",
       "ClientReturned",
     ])
+    await world.close()
+  })
+})
+
+describe("a merchant whose silence is watched", () => {
+  const facts = async (world: World) =>
+    (await world.actors.all())
+      .filter(({ event }) => event.type === "MerchantFellSilent" || event.type === "MerchantResumed")
+      .map(({ event, stream, metadata }) => ({
+        type: event.type,
+        stream: stream.slice("merchant-000.".length),
+        at: metadata.recordedAt - START,
+      }))
+  const watch = (world: World, silentAfterSeconds: number) =>
+    world.actors.settings({
+      merchantId: "m-1",
+      kind: "update",
+      change: { silentAfterSeconds },
+      origin: admin,
+    })
+
+  it("is reported once, resumes once, also after restarts with and without the file", {
+    timeout: 60_000,
+  }, async () => {
+    const world = new World()
+    await world.start()
+    await visit(world, "1")
+    world.now += 10 * MINUTE
+    await world.restart()
+    // Counted from the setting, as nobody has looked before.
+    await watch(world, 300)
+    world.now += 5 * MINUTE
+    const fell = { type: "MerchantFellSilent", stream: "m-1", at: 15 * MINUTE }
+    await world.untilTypes("MerchantFellSilent", 1)
+    expect(await facts(world)).toEqual([fell])
+    await world.restart()
+    world.now += MINUTE
+    await visit(world, "2", world.now, "c-2", "request")
+    await world.restart(true)
+    const resumed = { type: "MerchantResumed", stream: "m-1", at: 16 * MINUTE }
+    expect(await facts(world)).toEqual([fell, resumed])
+    world.now += 4 * MINUTE
+    await visit(world, "3")
+    world.now += 4 * MINUTE
+    await visit(world, "4")
+    world.now += 5 * MINUTE
+    await world.untilTypes("MerchantFellSilent", 2)
+    await watch(world, 0)
+    world.now += MINUTE
+    await visit(world, "5")
+    world.now += 100 * MINUTE
+    await world.restart(true)
+    await visit(world, "6")
+    expect(await facts(world)).toEqual([fell, resumed, { ...fell, at: 29 * MINUTE }])
     await world.close()
   })
 })
