@@ -19,6 +19,8 @@ memory   resident memory during an import, and bytes on disk
 eventstoredb  EventStoreDB's adapter beside its bare client, on EVENTSTOREDB_URL or on the tests' stand-in
            --runs 5  --seconds 3
 
+idle     bytes of a live client and the cost of touching one; with --node, the whole program with so many
+           --clients 1000000  --touches 5000000  --node  --rate 5000  --seconds 60  --idle-after 20
 mongodb  the read models' MongoDB adapter against its bare client writing the same documents
            --commits 20  --documents 300  --bytes 600  --runs 3  --url mongodb://…
 monitor  a fastify server with the monitor, Tidemark up and down, against the same without it
@@ -37,6 +39,7 @@ const everything = [
   ["monitor"],
   ["eventstoredb"],
   ["mongodb"],
+  ["idle", "--node"],
 ]
 const names = new Set(everything.map(([name]) => name))
 

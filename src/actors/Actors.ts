@@ -10,6 +10,9 @@ import { defaults, type Tuning } from "./Tuning.js"
 export interface ActorsStats {
   readonly partitions: number
   readonly liveActors: number
+  /** Clients that are not idle, and the bytes of the tables that they stand in. */
+  readonly liveClients: number
+  readonly liveClientBytes: number
   /** Requests that wait for a turn, of the fullest partition and of all. */
   readonly longestQueue: number
   readonly queued: number
@@ -39,6 +42,8 @@ export class Actors extends Context.Tag("tidemark/Actors")<Actors, ActorsService
 export interface ActorsOptions {
   /** Where the actors' index is kept. */
   readonly directory: string
+  /** Where it is kept who is present; beside the index when missing. */
+  readonly clientsFile?: string
   readonly tuning?: Partial<Tuning>
   /** False to go through the cluster even to this process's own partitions: for tests. */
   readonly direct?: boolean
@@ -54,7 +59,8 @@ export const nodeLayer = (options: ActorsOptions) =>
         directory: options.directory,
         warn: (message) => Effect.runFork(Effect.provide(Effect.logWarning(message), runtime)),
       })
-      return yield* PartitionNode.make(index, { ...defaults, ...options.tuning })
+      const clientsFile = options.clientsFile ?? `${options.directory}.clients`
+      return yield* PartitionNode.make(index, { ...defaults, ...options.tuning }, clientsFile)
     }),
   )
 
@@ -69,15 +75,21 @@ export const recorderLayer = (options: ActorsOptions) =>
         let queued = 0
         let longestQueue = 0
         let partitions = 0
+        let liveClients = 0
+        let liveClientBytes = 0
         for (const host of node.hosts()) {
           partitions++
           liveActors += host.actors.size
+          liveClients += host.clients.live.size
+          liveClientBytes += host.clients.live.bytes
           queued += host.waiting
           longestQueue = Math.max(longestQueue, host.waiting)
         }
         return {
           partitions,
           liveActors,
+          liveClients,
+          liveClientBytes,
           longestQueue,
           queued,
           waitingEvents: dispatch.admission.waiting.events,

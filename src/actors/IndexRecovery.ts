@@ -1,10 +1,10 @@
 import { Clock, Effect, Stream } from "effect"
-import { type RecordedEvent, SystemType } from "../domain/Event.js"
+import { type RecordedEvent, type StoredEvent, SystemType } from "../domain/Event.js"
 import { PARTITIONS, type Partition, parseStream, prefixesOf } from "../domain/Partition.js"
 import { compare, min, type Position } from "../domain/Position.js"
 import type { EventLogService, LogError } from "../eventlog/EventLog.js"
 import * as Merchant from "./Merchant.js"
-import type { StreamIndex } from "./StreamIndex.js"
+import type { Mark, PresenceFact, StreamIndex } from "./StreamIndex.js"
 
 export const allPartitions: ReadonlyArray<Partition> = Array.from({ length: PARTITIONS }, (_, index) => index)
 
@@ -14,6 +14,17 @@ const changesMerchant = (type: string): boolean =>
   type === SystemType.ApiKeyIssued ||
   type === SystemType.ApiKeyRevoked
 
+/** The presence of a client, or a merchant, after an event of its stream. */
+export const presenceAfter = (
+  before: PresenceFact | undefined,
+  { type, data }: StoredEvent,
+  position: Position,
+): PresenceFact | undefined => {
+  if (type === SystemType.ClientReturned || type === SystemType.MerchantResumed) return { position }
+  if (data.silence === undefined) return before
+  return { silence: data.silence, position }
+}
+
 /** Adds an event of the log to the index, unless it is there already. Other streams are not Tidemark's. */
 export const fold = (index: StreamIndex, event: RecordedEvent, wanted?: ReadonlySet<Partition>): void => {
   const name = parseStream(event.stream)
@@ -22,6 +33,7 @@ export const fold = (index: StreamIndex, event: RecordedEvent, wanted?: Readonly
   if (before !== undefined && before.revision >= event.revision) return
   const state = name.kind === "merchant" ? (before?.merchant ?? Merchant.initial) : undefined
   const changed = state !== undefined && changesMerchant(event.event.type)
+  const presence = presenceAfter(before?.presence, event.event, event.position)
   index.record({
     stream: event.stream,
     partition: name.partition,
@@ -31,6 +43,7 @@ export const fold = (index: StreamIndex, event: RecordedEvent, wanted?: Readonly
     eventIds: [event.eventId],
     ...(state === undefined ? {} : { merchant: changed ? Merchant.evolve(state, event.event) : state }),
     ...(changed ? { merchantChanged: true } : {}),
+    ...(presence === undefined ? {} : { presence }),
   })
 }
 
@@ -98,6 +111,12 @@ const belongs = (index: StreamIndex, log: EventLogService): Effect.Effect<boolea
   Effect.gen(function* () {
     const mark = index.mark()
     if (mark === undefined) return compare(index.latest(), yield* log.head) <= 0
+    return yield* holds(log, mark)
+  })
+
+/** True when the log has this event. */
+export const holds = (log: EventLogService, mark: Mark): Effect.Effect<boolean, LogError> =>
+  Effect.gen(function* () {
     const found = yield* log
       .readStream(mark.stream, { direction: "forwards", from: mark.revision, limit: 1 })
       .pipe(Stream.runFold([] as ReadonlyArray<RecordedEvent>, (all, some) => [...all, ...some]))

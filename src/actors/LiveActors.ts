@@ -1,9 +1,11 @@
+import type { Active, Idle, Presence } from "../domain/Idle.js"
 import { streamNamespace, uuidv5Bytes } from "../domain/Ids.js"
 import type { Partition } from "../domain/Partition.js"
 import * as Client from "./Client.js"
+import { NO_ADDRESS } from "./clients/AddressCode.js"
 import { Generations } from "./Generations.js"
 import * as Merchant from "./Merchant.js"
-import type { StreamIndex } from "./StreamIndex.js"
+import type { PresenceFact, StreamIndex } from "./StreamIndex.js"
 import type { Draft, Turn } from "./Turn.js"
 
 /**
@@ -25,11 +27,25 @@ abstract class Actor {
   drafted = 0
   /** Expected revision of the next append. */
   next = 0
+  /** What the turn in progress would make of its presence; undefined while it changes nothing. */
+  becomes: Active | Idle | undefined
+  /** Where it stands in the table of those that are live, once `becomes` is set. */
+  place = -1
+  /** Of the event that was last taken. */
+  merchantId = ""
+  address = NO_ADDRESS
 
   constructor(
     readonly stream: string,
     public revision: number,
+    /** The latest fact about its presence. */
+    public fact: PresenceFact | undefined,
   ) {}
+
+  /** Unless it is live: whether it is idle, by its latest fact. */
+  get lasting(): Presence {
+    return this.fact?.silence === undefined ? undefined : { silence: this.fact.silence }
+  }
 
   get namespace(): Buffer {
     this.ids ??= streamNamespace(this.stream)
@@ -50,6 +66,8 @@ abstract class Actor {
     this.draft = undefined
     this.last = undefined
     this.drafted = 0
+    this.becomes = undefined
+    this.address = NO_ADDRESS
   }
 }
 
@@ -62,8 +80,9 @@ export class MerchantActor extends Actor {
     revision: number,
     readonly id: string,
     public state: Merchant.Merchant,
+    fact: PresenceFact | undefined,
   ) {
-    super(stream, revision)
+    super(stream, revision, fact)
     this.nextState = state
   }
 
@@ -76,14 +95,14 @@ export class MerchantActor extends Actor {
 export class ClientActor extends Actor {
   /** The profile is on its way, in the turn in progress. */
   meeting = false
-
   constructor(
     stream: string,
     revision: number,
     readonly id: string,
     public state: Client.Client,
+    fact: PresenceFact | undefined,
   ) {
-    super(stream, revision)
+    super(stream, revision, fact)
   }
 
   override end(): void {
@@ -113,7 +132,13 @@ export class LiveActors {
     if (live !== undefined) return live
     const stream = Merchant.streamName(this.partition, id)
     const entry = this.index.find(stream)
-    const actor = new MerchantActor(stream, entry?.revision ?? -1, id, entry?.merchant ?? Merchant.initial)
+    const actor = new MerchantActor(
+      stream,
+      entry?.revision ?? -1,
+      id,
+      entry?.merchant ?? Merchant.initial,
+      entry?.presence,
+    )
     this.merchants.set(id, actor)
     return actor
   }
@@ -123,7 +148,13 @@ export class LiveActors {
     if (live !== undefined) return live
     const stream = Client.streamName(this.partition, key)
     const entry = this.index.find(stream)
-    const actor = new ClientActor(stream, entry?.revision ?? -1, key, { seen: entry !== undefined })
+    const actor = new ClientActor(
+      stream,
+      entry?.revision ?? -1,
+      key,
+      { seen: entry !== undefined },
+      entry?.presence,
+    )
     this.clients.set(key, actor)
     return actor
   }

@@ -1,8 +1,11 @@
+import type { NewEvent } from "../domain/Event.js"
 import type { Partition } from "../domain/Partition.js"
 import { max, type Position } from "../domain/Position.js"
 import type { Append, AppendOutcome, LogUnavailable } from "../eventlog/EventLog.js"
 import type { KeyStoreUnavailable } from "../keystore/KeyStore.js"
 import type { Counters } from "./Counters.js"
+import type { PartitionClients } from "./clients/PartitionClients.js"
+import { presenceAfter } from "./IndexRecovery.js"
 import { type LiveActor, LiveActors, MerchantActor } from "./LiveActors.js"
 import * as Merchant from "./Merchant.js"
 import type { Part } from "./Parts.js"
@@ -24,6 +27,10 @@ export interface HostServices {
     ) => void,
   ) => void
   readonly catchUpStream: (stream: string, done: (error: string | undefined) => void) => void
+  /** Reads what others have stored in the partition, for who is present in it. */
+  readonly catchUpClients: (partition: Partition, done: (error: string | undefined) => void) => void
+  /** Facts about clients were stored. */
+  readonly report: (facts: ReadonlyArray<NewEvent>) => void
   /** Calls back later in this tick of the event loop. */
   readonly soon: (run: () => void) => void
   /** Epoch milliseconds. */
@@ -37,6 +44,10 @@ const MOVING = "the partition is moving to another owner, or the program stops; 
 const ATTEMPTS = 5
 const FIRST_BACKOFF_MS = 50
 const LONGEST_BACKOFF_MS = 2_000
+/** Silences reported in one turn at most: more would keep events waiting. */
+const DUE_LIMIT = 500
+/** Pause after the log refused a turn that had nothing but facts. */
+const REFUSED_PAUSE_MS = 1_000
 
 /**
  * The owner of one partition's streams: takes everything that waits, decides, appends, evolves, answers,
@@ -58,11 +69,18 @@ export class PartitionHost {
   private retry: NodeJS.Timeout | undefined
   private position: Position
   private clock: number
+  private quietUntil = 0
+  /** How often a client's presence was changed. */
+  presences = 0
+  /** While an append is in flight: everything of the partition up to here is in `clients`. */
+  private before: Position | undefined
   readonly actors: LiveActors
 
   constructor(
     readonly partition: Partition,
     private readonly services: HostServices,
+    readonly clients: PartitionClients,
+    readonly merchants: PartitionClients,
   ) {
     this.actors = new LiveActors(partition, services.index)
     this.position = services.index.latest()
@@ -72,6 +90,16 @@ export class PartitionHost {
 
   get waiting(): number {
     return this.queue.length
+  }
+
+  /** Sees whether a deadline has passed: called by the one timer of the process. */
+  tick(now: number): void {
+    if (!this.working && !this.scheduled && this.hasFacts(now)) this.schedule()
+  }
+
+  /** Everything of the partition up to here is in `clients`. */
+  get clientsUpTo(): Position {
+    return this.before ?? this.services.index.latest()
   }
 
   submit(part: Part): void {
@@ -99,12 +127,23 @@ export class PartitionHost {
         this.ended = true
         for (const part of this.turn?.parts ?? []) this.refuse(part, MOVING)
         this.refuseAll(MOVING)
+        for (const one of this.watched) one.upTo = this.clientsUpTo
         this.services.index.release(this.partition)
         if (this.ticket !== undefined) this.services.index.end(this.ticket)
         resolve()
       }
       this.rest()
     })
+  }
+
+  private get watched(): ReadonlyArray<PartitionClients> {
+    return [this.clients, this.merchants]
+  }
+
+  private hasFacts(now: number): boolean {
+    if (this.closing || now < this.quietUntil) return false
+    const clock = Math.max(this.clock, now)
+    return this.watched.some((one) => one.isLacking || one.live.nextDue() <= clock)
   }
 
   private schedule(): void {
@@ -115,7 +154,7 @@ export class PartitionHost {
 
   private readonly run = (): void => {
     this.scheduled = false
-    if (this.working || this.queue.length === 0) {
+    if (this.working || (this.queue.length === 0 && !this.hasFacts(this.services.now()))) {
       this.rest()
       return
     }
@@ -127,11 +166,19 @@ export class PartitionHost {
 
   private begin(): void {
     this.clock = Math.max(this.clock, this.services.now())
-    const turn = new Turn(this.actors, this.services.index, this.clock)
+    const turn = new Turn(this.actors, this.services.index, this.clients, this.merchants, this.clock)
     this.turn = turn
     const limit = this.careful > 0 ? 1 : this.services.turnLimit
     let taken = 0
-    for (const part of this.queue) {
+    const lacking = this.watched.flatMap((one) => one.lackingFacts(DUE_LIMIT))
+    for (const fact of lacking) turn.supply(fact)
+    if (lacking.length === 0 && this.hasFacts(this.clock)) {
+      for (const one of this.watched) {
+        for (const due of one.live.due(this.clock, DUE_LIMIT)) turn.expire(one, due)
+      }
+    }
+    // What comes after facts that the log lacks waits until it has them: they are older.
+    for (const part of lacking.length > 0 ? [] : this.queue) {
       if (turn.events >= limit) break
       turn.take(part, limit - turn.events)
       if (!part.taken) break
@@ -159,10 +206,13 @@ export class PartitionHost {
   private append(turn: Turn): void {
     const drafts = turn.drafts()
     if (drafts.length === 0) {
+      this.presences += turn.settlePresence()
+      this.confirm(turn)
       this.complete(turn)
       return
     }
     this.ticket = this.services.index.begin()
+    this.before = this.services.index.latest()
     this.send(turn, drafts, Turn.appends(drafts), FIRST_BACKOFF_MS)
   }
 
@@ -203,7 +253,9 @@ export class PartitionHost {
   private refusedBy(turn: Turn, reason: string): void {
     if (this.ticket !== undefined) this.services.index.end(this.ticket)
     this.ticket = undefined
+    this.before = undefined
     this.unknown = undefined
+    if (turn.events === 0) this.quietUntil = this.services.now() + REFUSED_PAUSE_MS
     for (const actor of turn.touched) this.actors.forget(actor)
     if (turn.events > 1) this.careful = turn.events
     else
@@ -230,6 +282,10 @@ export class PartitionHost {
     if (this.ticket !== undefined) index.end(this.ticket)
     this.ticket = undefined
     if (lost.size === 0) {
+      this.presences += turn.settlePresence()
+      this.confirm(turn)
+      this.settings(drafts, turn.recordedAt)
+      this.before = undefined
       this.complete(turn)
       return
     }
@@ -244,6 +300,7 @@ export class PartitionHost {
         actor.state = events.reduce((state, { event }) => Merchant.evolve(state, event), actor.state)
       }
     } else actor.state = { seen: true }
+    for (const { event } of events) actor.fact = presenceAfter(actor.fact, event, position)
     actor.revision = revision
     this.services.index.record({
       stream: actor.stream,
@@ -255,6 +312,7 @@ export class PartitionHost {
       ...(actor instanceof MerchantActor
         ? { merchant: actor.state, merchantChanged: draft.merchantChanged }
         : {}),
+      ...(actor.fact === undefined ? {} : { presence: actor.fact }),
     })
     this.services.counters.appended += events.length
     for (let at = 0; at < draft.parts.length; at++) {
@@ -266,6 +324,31 @@ export class PartitionHost {
     }
   }
 
+  /** The turn is in the log: so are the facts that it was to supply, and those it reports. */
+  private confirm(turn: Turn): void {
+    const facts = turn.facts
+    if (facts.length === 0) return
+    for (const { event } of facts) {
+      const { clientKey, merchantId, id } = event.data
+      if (clientKey === undefined) this.merchants.confirm(merchantId, id)
+      else this.clients.confirm(clientKey, id)
+    }
+    this.services.report(facts)
+  }
+
+  /** Deadlines follow changed idle times at once. */
+  private settings(drafts: ReadonlyArray<Draft>, recordedAt: number): void {
+    for (const { actor, merchantChanged, events } of drafts) {
+      if (!merchantChanged || !(actor instanceof MerchantActor)) continue
+      for (const { event } of events) {
+        for (const one of this.watched) {
+          const seconds = one.watched.secondsOf(event.data.settings)
+          one.set(actor.id, seconds, recordedAt, () => actor.lasting !== undefined)
+        }
+      }
+    }
+  }
+
   /** Someone else wrote to these streams: learn what, then decide again what was not stored. */
   private refresh(turn: Turn, lost: ReadonlyArray<LiveActor>): void {
     let open = lost.length
@@ -274,13 +357,22 @@ export class PartitionHost {
       this.services.catchUpStream(actor.stream, (error) => {
         failure ??= error
         if (--open > 0 || this.ended) return
-        for (const actor of turn.touched) this.actors.forget(actor)
-        this.clock = Math.max(this.clock, this.services.index.clock(this.partition))
-        this.position = max(this.position, this.services.index.latest())
-        if (failure === undefined) this.complete(turn)
-        else this.abandon(turn, failure)
+        for (const one of this.watched) one.upTo = this.clientsUpTo
+        this.services.catchUpClients(this.partition, (error) => {
+          if (this.ended) return
+          this.before = undefined
+          this.refreshed(turn, failure ?? error)
+        })
       })
     }
+  }
+
+  private refreshed(turn: Turn, failure: string | undefined): void {
+    for (const actor of turn.touched) this.actors.forget(actor)
+    this.clock = Math.max(this.clock, this.services.index.clock(this.partition))
+    this.position = max(this.position, this.services.index.latest())
+    if (failure === undefined) this.complete(turn)
+    else this.abandon(turn, failure)
   }
 
   private complete(turn: Turn): void {
@@ -321,7 +413,7 @@ export class PartitionHost {
   private next(): void {
     this.turn = undefined
     this.working = false
-    if (this.queue.length > 0) this.schedule()
+    if (this.queue.length > 0 || this.hasFacts(this.services.now())) this.schedule()
     else this.rest()
   }
 

@@ -1,10 +1,18 @@
 import { Cause, Context, Effect, Exit, Runtime, Schedule, type Scope } from "effect"
 import type { Partition } from "../domain/Partition.js"
-import { type Append, type AppendOutcome, EventLog, LogUnavailable } from "../eventlog/EventLog.js"
+import {
+  type Append,
+  type AppendOutcome,
+  EventLog,
+  type LogError,
+  LogUnavailable,
+} from "../eventlog/EventLog.js"
 import { KeyStore, KeyStoreUnavailable } from "../keystore/KeyStore.js"
 import { Coalescer } from "./Coalescer.js"
 import { Counters } from "./Counters.js"
-import { catchUp, catchUpStream, recover } from "./IndexRecovery.js"
+import { logFacts } from "./clients/logFacts.js"
+import { NodeClients } from "./clients/NodeClients.js"
+import { catchUp, catchUpStream, holds, recover } from "./IndexRecovery.js"
 import { type HostServices, PartitionHost } from "./PartitionHost.js"
 import type { StreamIndex } from "./StreamIndex.js"
 import type { Tuning } from "./Tuning.js"
@@ -52,7 +60,8 @@ const unavailable = (cause: Cause.Cause<LogUnavailable>): LogUnavailable => {
   return failure._tag === "Some" ? failure.value : new LogUnavailable({ reason: describe(cause) })
 }
 
-export const make = (index: StreamIndex, tuning: Tuning) =>
+/** @param clientsFile where it is kept who is present. */
+export const make = (index: StreamIndex, tuning: Tuning, clientsFile: string) =>
   Effect.gen(function* () {
     const log = yield* EventLog
     const keys = yield* KeyStore
@@ -60,6 +69,14 @@ export const make = (index: StreamIndex, tuning: Tuning) =>
     const run = Runtime.runCallback(runtime)
 
     yield* recover(index, log)
+    const hosts = new Map<Partition, PartitionHost>()
+    const clients = yield* NodeClients.open(
+      clientsFile,
+      tuning.idleAfterMs,
+      yield* log.head,
+      (mark) => holds(log, mark),
+      (partition) => hosts.get(partition)?.clientsUpTo,
+    )
 
     const appends = new Coalescer<Append, AppendOutcome, LogUnavailable>(
       (items, done) => {
@@ -93,13 +110,21 @@ export const make = (index: StreamIndex, tuning: Tuning) =>
           }),
         })
       },
+      catchUpClients: (partition, done) => {
+        run(clients.catchUp(index, log, [partition]), {
+          onExit: Exit.match({
+            onSuccess: () => done(undefined),
+            onFailure: (cause) => done(`the event log can't be read: ${describe(cause)}`),
+          }),
+        })
+      },
+      report: (facts) => run(logFacts(facts)),
       soon: ticker(),
       now: tuning.now,
       counters,
       turnLimit: tuning.turnEvents,
     }
 
-    const hosts = new Map<Partition, PartitionHost>()
     const rotate = () => {
       for (const host of hosts.values()) host.actors.rotate()
     }
@@ -114,7 +139,12 @@ export const make = (index: StreamIndex, tuning: Tuning) =>
         const bound = setInterval(() => {
           if (live() > tuning.maxLiveActors) rotate()
         }, 1_000)
-        return [quiet, bound]
+        // One timer for all deadlines of all clients.
+        const deadlines = setInterval(() => {
+          const now = tuning.now()
+          for (const host of hosts.values()) host.tick(now)
+        }, tuning.tickMs)
+        return [quiet, bound, deadlines]
       }),
       (timers) =>
         Effect.sync(() => {
@@ -122,11 +152,19 @@ export const make = (index: StreamIndex, tuning: Tuning) =>
         }),
     )
 
-    const catchUps = yield* sharedCatchUp(index, log)
+    yield* keepClients(clients, index, hosts, tuning)
+    const catchUps = yield* sharedCatchUp((partitions) =>
+      Effect.zipRight(catchUp(index, log, partitions), clients.catchUp(index, log, partitions)),
+    )
     const activate = (partition: Partition) =>
       Effect.acquireRelease(
         Effect.map(catchUps(partition), () => {
-          const host = new PartitionHost(partition, services)
+          const host = new PartitionHost(
+            partition,
+            services,
+            clients.of(partition),
+            clients.merchantsOf(partition),
+          )
           hosts.set(partition, host)
           tuning.owners?.activated(`partition ${partition}`)
           return host
@@ -150,8 +188,43 @@ export const make = (index: StreamIndex, tuning: Tuning) =>
     return service
   })
 
+/**
+ * Writes who is present to its file now and then, and in the end. What is not written is read from the log after a
+ * crash, so failing costs time and nothing else.
+ */
+const keepClients = (
+  clients: NodeClients,
+  index: StreamIndex,
+  hosts: ReadonlyMap<Partition, PartitionHost>,
+  tuning: Tuning,
+) =>
+  Effect.gen(function* () {
+    const write = Effect.tryPromise(() => clients.write(index)).pipe(
+      Effect.catchAll((error) => Effect.logWarning("the live clients could not be written", error.cause)),
+    )
+    yield* Effect.addFinalizer(() => write)
+    let written = 0
+    // The first time soon: until then a crash means to read the whole log.
+    let at = Number.NEGATIVE_INFINITY
+    yield* Effect.sleep(Math.min(1_000, tuning.keepClientsEveryMs)).pipe(
+      Effect.zipRight(
+        Effect.suspend(() => {
+          let taken = 0
+          for (const host of hosts.values()) taken += host.presences
+          const due = performance.now() - at >= tuning.keepClientsEveryMs
+          if (taken === written || (!due && taken - written < tuning.keepClientsChanges)) return Effect.void
+          written = taken
+          at = performance.now()
+          return write
+        }),
+      ),
+      Effect.forever,
+      Effect.forkScoped,
+    )
+  })
+
 /** Partitions that are activated at about the same time are read together: one pass of the log for all. */
-const sharedCatchUp = (index: StreamIndex, log: Context.Tag.Service<EventLog>) =>
+const sharedCatchUp = (read: (partitions: ReadonlyArray<Partition>) => Effect.Effect<void, LogError>) =>
   Effect.gen(function* () {
     const lock = yield* Effect.makeSemaphore(1)
     let wanted = new Set<Partition>()
@@ -164,7 +237,7 @@ const sharedCatchUp = (index: StreamIndex, log: Context.Tag.Service<EventLog>) =
             // A run that began after this partition was added has read it already.
             if (mine !== wanted || !mine.has(partition)) return Effect.void
             wanted = new Set()
-            return catchUp(index, log, [...mine]).pipe(
+            return read([...mine]).pipe(
               Effect.tapError((error) =>
                 Effect.logWarning(`partitions can't be activated yet, trying again: ${error.message}`),
               ),

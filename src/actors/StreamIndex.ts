@@ -1,6 +1,14 @@
+import type { Silence } from "../domain/Event.js"
 import type { Partition } from "../domain/Partition.js"
 import type { Position } from "../domain/Position.js"
 import type { Merchant } from "./Merchant.js"
+
+/** The latest fact about a client's presence: reported idle, or returned since. */
+export interface PresenceFact {
+  /** Of the silence that lasts; undefined when the client has returned. */
+  readonly silence?: Silence
+  readonly position: Position
+}
 
 /** What actors recover from. */
 export interface StreamEntry {
@@ -8,6 +16,8 @@ export interface StreamEntry {
   readonly revision: number
   /** Of merchants' streams only. */
   readonly merchant?: Merchant
+  /** Undefined for a client that was never idle, or a merchant that never fell silent. */
+  readonly presence?: PresenceFact
 }
 
 /** A part of one stream that the log has: consecutive events. */
@@ -23,6 +33,8 @@ export interface Stored {
   readonly merchant?: Merchant
   /** Whether they changed it. */
   readonly merchantChanged?: boolean
+  /** The latest fact; for every stream that has one. */
+  readonly presence?: PresenceFact
 }
 
 /** Names one stored event, so that another log is told from this one even where positions agree. */

@@ -14,6 +14,13 @@ export interface Tuning {
   readonly turnEvents: number
   /** Time that a partition gets to finish what waits before it closes. */
   readonly drainMs: number
+  /** Silence after which a client is idle where its merchant says nothing else. */
+  readonly idleAfterMs: number
+  /** How often it is looked whether a deadline has passed. */
+  readonly tickMs: number
+  /** Who is present is written to a file this often, and sooner after so many changes. */
+  readonly keepClientsEveryMs: number
+  readonly keepClientsChanges: number
   /** The clock: epoch milliseconds. */
   readonly now: () => number
   /** Told when an owner of a partition begins and ends: tests watch for a second one. */
@@ -35,5 +42,9 @@ export const defaults: Tuning = {
   nodeBytes: 48 << 20,
   turnEvents: 1_000,
   drainMs: 5_000,
+  idleAfterMs: 1_800_000,
+  tickMs: 25,
+  keepClientsEveryMs: 30_000,
+  keepClientsChanges: 250_000,
   now: Date.now,
 }

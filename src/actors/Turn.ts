@@ -1,10 +1,15 @@
 import { isSystemType, type Metadata, type NewEvent, type StoredEvent } from "../domain/Event.js"
+import { activityTime, isIdle, silenceAt, touch } from "../domain/Idle.js"
 import { eventId } from "../domain/Ids.js"
 import { SYSTEM } from "../domain/Partition.js"
 import type { Append } from "../eventlog/EventLog.js"
 import { seal } from "../keystore/Sealed.js"
 import * as Client from "./Client.js"
-import type { ClientActor, LiveActor, LiveActors, MerchantActor } from "./LiveActors.js"
+import { addressCode, addressOf } from "./clients/AddressCode.js"
+import { becameIdle, ofClients, ownMetadata, returned } from "./clients/Facts.js"
+import type { Due } from "./clients/LiveClients.js"
+import type { PartitionClients } from "./clients/PartitionClients.js"
+import { ClientActor, type LiveActor, type LiveActors, type MerchantActor } from "./LiveActors.js"
 import * as Merchant from "./Merchant.js"
 import { ACCEPTED, DUPLICATE, type MerchantPart, type Part, type RecordPart } from "./Parts.js"
 import type { Incoming, Origin, RecordedAs } from "./Recorder.js"
@@ -42,6 +47,9 @@ const noClient: RecordedAs = {
 
 const messageOf = (as: RecordedAs): string => (as._tag === "Refused" ? as.message : as._tag)
 
+const idleAfterOf = ({ settings }: Merchant.Merchant): number | undefined =>
+  settings?.idleAfterSeconds === undefined ? undefined : settings.idleAfterSeconds * 1000
+
 const draftOf = (actor: LiveActor): Draft => ({
   actor,
   events: [],
@@ -67,12 +75,61 @@ export class Turn {
   private readonly ids = new Map<string, Draft>()
   private origin: Origin | undefined
   private metadata: Metadata | undefined
+  private readonly ownMetadata: Metadata
+  /** About clients, stored with this turn (or, already in the log, not stored again). */
+  readonly facts: Array<NewEvent> = []
 
   constructor(
     private readonly actors: LiveActors,
     private readonly index: StreamIndex,
+    private readonly clients: PartitionClients,
+    private readonly merchants: PartitionClients,
     readonly recordedAt: number,
-  ) {}
+  ) {
+    this.ownMetadata = ownMetadata(recordedAt)
+  }
+
+  /** A client, or merchant, whose silence is to be reported: before anything that was sent. */
+  expire(
+    { watched, live }: PartitionClients,
+    { clientKey, merchantId, active, afterMs, address }: Due,
+  ): void {
+    const silence = silenceAt(active, this.recordedAt, afterMs)
+    if (silence === undefined) return
+    const client = watched === ofClients ? this.actors.client(clientKey) : this.actors.merchant(merchantId)
+    this.touch(client)
+    client.merchantId = merchantId
+    const known = addressOf(address)
+    const told = known === undefined ? silence : { ...silence, address: known }
+    client.place = live.find(clientKey)
+    client.becomes = { silence: told }
+    this.fact(client, client, becameIdle(watched, merchantId, clientKey, told))
+  }
+
+  /** A fact that follows from what the log has, and is missing in it. */
+  supply(fact: StoredEvent): void {
+    const { clientKey, merchantId } = fact.data
+    const client = clientKey === undefined ? this.actors.merchant(merchantId) : this.actors.client(clientKey)
+    this.touch(client)
+    this.fact(client, client, fact)
+  }
+
+  /** The turn is stored: what it made of clients' presence is what they are. Gives how many have changed. */
+  settlePresence(): number {
+    let changed = 0
+    for (const client of this.touched) {
+      if (client.becomes === undefined) continue
+      const own = client instanceof ClientActor ? this.clients : this.merchants
+      const { live } = own
+      changed++
+      if (isIdle(client.becomes)) live.remove(client.id)
+      else {
+        const afterMs = own.idleAfterOf(client.merchantId)
+        live.putAt(client.place, client.id, client.merchantId, afterMs, client.becomes, client.address)
+      }
+    }
+    return changed
+  }
 
   /** Takes up to `limit` events of the part; the rest is for the next turn. */
   take(part: Part, limit: number): void {
@@ -167,8 +224,17 @@ export class Turn {
     for (const event of decision.events) {
       if (isSystemType(event.type)) this.create(actor, event, metadata)
       else {
-        if (clientKey !== undefined) this.notice(clientKey, incoming, metadata)
-        this.add(actor, actor, { eventId: id, event, metadata }, part, index)
+        const resumes = this.presentMerchant(actor, incoming)
+        if (clientKey === undefined) {
+          this.add(actor, actor, { eventId: id, event, metadata }, part, index)
+        } else {
+          this.notice(clientKey, incoming, metadata)
+          const client = this.actors.client(clientKey)
+          const ends = this.present(this.clients, client, actor, incoming, idleAfterOf(actor.nextState))
+          this.add(actor, actor, { eventId: id, event, metadata }, part, index)
+          if (ends !== undefined) this.fact(client, actor, ends)
+        }
+        if (resumes !== undefined) this.fact(actor, actor, resumes)
       }
     }
   }
@@ -201,9 +267,61 @@ export class Turn {
       order = merchant
     }
     this.notice(clientKey, incoming, metadata)
+    const idleAfter = merchantId === SYSTEM ? undefined : idleAfterOf((order as MerchantActor).nextState)
+    const resumes = order === client ? undefined : this.presentMerchant(order as MerchantActor, incoming)
+    const ends = this.present(this.clients, client, order, incoming, idleAfter)
     for (const event of Client.decide(client.state, { _tag: "Record", incoming }, { now: this.recordedAt })) {
       this.add(client, order, { eventId: id, event, metadata }, part, index)
     }
+    if (ends !== undefined) this.fact(client, order, ends)
+    if (resumes !== undefined) this.fact(order, order, resumes)
+  }
+
+  /** The same for a merchant whose silence is watched. */
+  private presentMerchant(actor: MerchantActor, incoming: Incoming): StoredEvent | undefined {
+    const seconds = actor.nextState.settings?.silentAfterSeconds ?? 0
+    return seconds === 0 ? undefined : this.present(this.merchants, actor, actor, incoming, seconds * 1000)
+  }
+
+  /**
+   * The client's event is taken: before it, its silence may have to be reported; gives what is to be stored behind
+   * it, the return. Nothing counts before the turn is stored (`settlePresence`).
+   * @param idleAfter the merchant's own idle time, ms.
+   */
+  private present(
+    { live, watched, standardMs }: PartitionClients,
+    client: LiveActor,
+    order: LiveActor,
+    { at, data }: Incoming,
+    idleAfter: number | undefined,
+  ): StoredEvent | undefined {
+    const { merchantId } = data
+    if (client.becomes === undefined) client.place = live.find(client.id)
+    const before = client.becomes ?? live.at(client.place) ?? client.lasting
+    const { recordedAt } = this
+    const afterMs = idleAfter ?? standardMs
+    const touched = touch(before, activityTime(at, recordedAt), recordedAt, afterMs)
+    if (touched.next === before) return undefined
+    this.touch(client)
+    client.becomes = touched.next
+    client.merchantId = merchantId
+    const address = addressCode(data.address)
+    if (address >= 0) client.address = address
+    if (touched.silence !== undefined) {
+      const known = addressOf(live.addressOf(client.id))
+      const silence = known === undefined ? touched.silence : { ...touched.silence, address: known }
+      if (isIdle(touched.next)) client.becomes = { silence }
+      this.fact(client, order, becameIdle(watched, merchantId, client.id, silence))
+    }
+    return touched.return === undefined ? undefined : returned(watched, merchantId, client.id, touched.return)
+  }
+
+  /** Unless the log has it: a fact is stored once, whatever a crash or a lost file made of the state. */
+  private fact(client: LiveActor, order: LiveActor, fact: StoredEvent): void {
+    const id = eventId(client.systemNamespace, fact.data.id)
+    this.facts.push({ eventId: id, event: fact, metadata: this.ownMetadata })
+    if (client.revision >= 0 && this.index.has(id)) return
+    this.push(this.runOf(client, order), fact, this.ownMetadata)
   }
 
   private command(part: MerchantPart): void {

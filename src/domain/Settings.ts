@@ -9,6 +9,8 @@ export interface MerchantSettings {
   readonly location?: string
   readonly businessType?: string
   readonly idleAfterSeconds?: number
+  /** Silence of the merchant itself after which that is reported; 0 or missing for never. */
+  readonly silentAfterSeconds?: number
 }
 
 export type SettingsChange = { readonly [K in keyof MerchantSettings]?: MerchantSettings[K] }

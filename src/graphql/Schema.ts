@@ -5,6 +5,7 @@ import "./schema/ProjectionCommands.js"
 import "./schema/ProjectionComparison.js"
 import "./schema/LiveMetrics.js"
 import "./schema/ProjectionProgress.js"
+import "./schema/ClientIdle.js"
 import { builder } from "./Builder.js"
 
 export const schema = builder.toSchema({ sortSchema: false })

@@ -31,6 +31,8 @@ export interface MerchantDoc {
   recordedAt: number
   /** Business events. */
   events: number
+  /** It was reported silent, and has not sent since. */
+  silent?: true
 }
 
 export interface ApiKeyDoc {
@@ -42,7 +44,7 @@ export interface ApiKeyDoc {
 
 export const merchants: Projection = {
   name: PROJECTION,
-  version: 3,
+  version: 4,
   source: import.meta.url,
   collections: [MERCHANTS, API_KEYS, KEY_HASHES, SETTINGS, COUNTS],
   apply: (recorded, docs) => {
@@ -52,8 +54,16 @@ export const merchants: Projection = {
     const request = event.type === "request"
     const business = isBusinessType(event.type)
     // The reserved space has no settings, and its documents would be shared by all partitions.
-    if (event.type === SystemType.ClientSeen || merchantId === SYSTEM) return
+    if (isAboutClient(event.type) || merchantId === SYSTEM) return
     const doc = docs.edit<MerchantDoc>(MERCHANTS, merchantId, () => ({ recordedAt: now, events: 0 }))
+    if (event.type === SystemType.MerchantFellSilent) {
+      doc.silent = true
+      return
+    }
+    if (event.type === SystemType.MerchantResumed) {
+      delete doc.silent
+      return
+    }
     doc.recordedAt = now
     if (business) doc.events++
     if (business || request)
@@ -90,10 +100,16 @@ export const merchants: Projection = {
   },
 }
 
+/** What Tidemark writes about clients says nothing about their merchant. */
+const isAboutClient = (type: string): boolean =>
+  type === SystemType.ClientSeen || type === SystemType.ClientBecameIdle || type === SystemType.ClientReturned
+
 const changeSettings = ({ event, position }: RecordedEvent, doc: MerchantDoc, docs: Docs): void => {
   const { merchantId } = event.data
   countMerchant(docs, merchantId, doc)
   doc.settings = evolveSettings(doc.settings, event) as MerchantSettings
+  // Watched no more: nobody would report that it is back.
+  if ((doc.settings.silentAfterSeconds ?? 0) === 0) delete doc.silent
   docs.put(SETTINGS, key(merchantId, positionPart(position)), doc.settings)
 }
 

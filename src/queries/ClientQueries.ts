@@ -4,15 +4,20 @@ import { type Partition, partitionOf, SYSTEM } from "../domain/Partition.js"
 import {
   allClientsScan,
   type ClientDoc,
+  clientRef,
   clientScan,
   clientsScan,
   decodeClient,
+  decodePeriod,
+  inState,
+  type PeriodDoc,
   PROJECTION,
+  periodsScan,
 } from "../projections/clients.js"
 import type { ReadModelsService, Scan } from "../readmodels/ReadModels.js"
 import type { CatchUp } from "./CatchUp.js"
 import type { Freshness } from "./Freshness.js"
-import type { Merchant, MerchantQueries } from "./MerchantQueries.js"
+import type { Merchant } from "./MerchantQueries.js"
 import {
   cursorOf,
   invalidCursor,
@@ -22,7 +27,7 @@ import {
   pageArgs,
   toPage,
 } from "./Page.js"
-import type { Profile, Profiles } from "./Profiles.js"
+import type { Named, Profile, Profiles } from "./Profiles.js"
 import type { QueryError } from "./QueryError.js"
 import { type Scope, sees } from "./Scope.js"
 
@@ -39,21 +44,19 @@ export interface Client {
   readonly lastSeenAt: number
   readonly ip: string | null
   readonly requests: number
+  /** What finds its idle periods; not shown. */
+  readonly named: Named
 }
 
-/** How long a client of the merchant may be silent before it is idle, in ms. */
+/** Instants are epoch ms. */
+export type IdlePeriod = PeriodDoc
+
+/** How long a client of the merchant may be silent before it is idle, in ms: for those who count as events come. */
 export const silenceOf = (merchant: Merchant | undefined, systemMs: number): number =>
   merchant?.settings.idleAfterSeconds === undefined ? systemMs : merchant.settings.idleAfterSeconds * 1000
 
-export const stateAt = (lastRecordedAt: number, silenceMs: number, now: number): ClientState =>
-  now - lastRecordedAt >= silenceMs ? "IDLE" : "ACTIVE"
-
 /** Every state when missing. */
 type WantedState = ClientState | null | undefined
-
-/** Documents looked through for one page of a list by state; a page may end early and say where to go on. */
-const LOOKED_THROUGH = 20_000
-const CHUNK = 1_000
 
 export interface ClientQueries {
   /** Without a merchant: of the requests that name none, which only those see who see everything. */
@@ -69,6 +72,8 @@ export interface ClientQueries {
   ) => Effect.Effect<Page<Client>, QueryError>
   /** Of all merchants and of none, by merchant; only for those who see everything. */
   readonly listAll: (state: WantedState, args: PageArgs) => Effect.Effect<Page<Client>, QueryError>
+  /** The latest first. */
+  readonly idlePeriods: (client: Client, args: PageArgs) => Effect.Effect<Page<IdlePeriod>, QueryError>
 }
 
 /** One list of clients: its documents, and what makes a cursor of a document's key. */
@@ -76,16 +81,6 @@ interface Listing {
   readonly partition: Partition
   readonly scan: (last: string | undefined, size: number) => Scan
   readonly cursor: (key: string) => string
-  /** Of the documents' merchants, looked up together. */
-  readonly idleTimes: (
-    docs: ReadonlyArray<ClientDoc>,
-  ) => Effect.Effect<(doc: ClientDoc) => number, QueryError>
-}
-
-interface Found {
-  readonly key: string
-  readonly doc: ClientDoc
-  readonly silence: number
 }
 
 /** Between the merchant's id and the client's key. */
@@ -96,21 +91,19 @@ export const makeClientQueries = (options: {
   readonly freshness: Freshness
   readonly catchUp: CatchUp
   readonly profiles: Profiles
-  readonly merchants: MerchantQueries
   readonly secret: Uint8Array
-  readonly idleAfterMs: number
-  readonly now: () => number
 }): ClientQueries => {
-  const { readModels, freshness, catchUp, profiles, merchants, secret, idleAfterMs, now } = options
+  const { readModels, freshness, catchUp, profiles, secret } = options
 
-  const toClient = (doc: ClientDoc, profile: Profile, silence: number, at: number): Client => ({
+  const toClient = (doc: ClientDoc, profile: Profile): Client => ({
     clientId: profile.clientId,
     merchantId: doc.merchantId === SYSTEM ? null : doc.merchantId,
-    state: stateAt(doc.lastRecordedAt, silence, at),
+    state: doc.idle ? "IDLE" : "ACTIVE",
     firstSeenAt: doc.firstSeenAt,
     lastSeenAt: doc.lastSeenAt,
     ip: profile.ip,
     requests: doc.requests,
+    named: { merchantId: doc.merchantId, clientKey: doc.clientKey },
   })
 
   const look = (merchantId: string, clientId: string) =>
@@ -129,61 +122,57 @@ export const makeClientQueries = (options: {
       const doc = yield* catchUp.orElse(PROJECTION, look(merchantId, clientId))
       if (doc === undefined) return undefined
       const [profile] = yield* profiles.open([doc])
-      return profile === undefined
-        ? undefined
-        : toClient(doc, profile, silenceOf(merchant, idleAfterMs), now())
+      return profile === undefined ? undefined : toClient(doc, profile)
     })
 
-  /** Looks through documents in order of their keys until a page is full, or enough was looked at. */
-  const listed = ({ partition, scan, cursor, idleTimes }: Listing, state: WantedState, args: PageStart) =>
+  /** The documents of a page and one more. By state, their keys come first: who changed state between is left out. */
+  const found = (
+    build: string,
+    { partition, scan }: Listing,
+    state: WantedState,
+    { first, after }: PageStart,
+  ) =>
     Effect.gen(function* () {
-      const { first, after } = args
+      const all = scan(after, first + 1)
+      const answer = yield* readModels.query(build, partition, [state ? inState(all, state) : all])
+      const rows = answer.rows[0] ?? []
+      if (!state) return rows.map(({ key, doc }) => ({ key, doc: decodeClient(key, doc) }))
+      const docs = yield* readModels.load(
+        build,
+        rows.map(({ key }) => clientRef(key)),
+      )
+      return rows.map(({ key }, index) => {
+        const doc = docs[index]
+        const client = doc === undefined ? undefined : decodeClient(key, doc)
+        return { key, doc: client?.idle === (state === "IDLE") ? client : undefined }
+      })
+    })
+
+  const listed = (listing: Listing, state: WantedState, place: PageStart) =>
+    Effect.gen(function* () {
+      const { first, after } = place
       const build = yield* freshness.serving(PROJECTION)
-      const asked = now()
-      const found: Array<Found> = []
-      let last = after
-      let looked = 0
-      let ended = false
-      while (!ended && found.length <= first && looked < LOOKED_THROUGH) {
-        const size = state === null || state === undefined ? first + 1 - found.length : CHUNK
-        const answer = yield* readModels.query(build.id, partition, [scan(last, size)])
-        const rows = answer.rows[0] ?? []
-        const docs = rows.map((row) => decodeClient(row.key, row.doc))
-        const silenceOfDoc = yield* idleTimes(docs)
-        for (const [index, doc] of docs.entries()) {
-          last = cursor(rows[index]?.key ?? "")
-          const silence = silenceOfDoc(doc)
-          if (!state || stateAt(doc.lastRecordedAt, silence, asked) === state) {
-            found.push({ key: last, doc, silence })
-          }
-          if (found.length > first) break
-        }
-        looked += rows.length
-        ended = rows.length < size
-      }
-      const opened = yield* profiles.open(found.slice(0, first).map(({ doc }) => doc))
-      const items = found.map(({ key, doc, silence }, index) => ({
-        key,
-        node: toClient(doc, opened[index] ?? { clientId: "", ip: null }, silence, asked),
+      const rows = yield* found(build.id, listing, state, place)
+      const shown = rows.slice(0, first).flatMap(({ key, doc }) => (doc === undefined ? [] : [{ key, doc }]))
+      const opened = yield* profiles.open(shown.map(({ doc }) => doc))
+      const items = shown.map(({ key, doc }, index) => ({
+        key: listing.cursor(key),
+        node: toClient(doc, opened[index] ?? { clientId: "", ip: null }),
       }))
       const page = toPage(items, first, after)
-      // It stopped looking, not finding: the next page begins where it stopped.
-      if (!ended && found.length <= first && last !== undefined) {
-        return { ...page, hasNextPage: true, endCursor: cursorOf(last) }
-      }
-      return page
+      const last = rows.slice(0, first).at(-1)
+      const endCursor = last === undefined ? undefined : cursorOf(listing.cursor(last.key))
+      return { ...page, hasNextPage: rows.length > first, endCursor }
     })
 
   const list: ClientQueries["list"] = (merchant, state, args) =>
     Effect.gen(function* () {
       const place = yield* pageArgs(args)
       if (place.after?.includes(SEPARATOR) === true) return yield* invalidCursor()
-      const silence = silenceOf(merchant, idleAfterMs)
       const listing: Listing = {
         partition: partitionOf(merchant.id),
         scan: (last, size) => clientsScan(merchant.id, last, size),
         cursor: (key) => key.slice(key.indexOf(SEPARATOR) + 1),
-        idleTimes: () => Effect.succeed(() => silence),
       }
       return yield* listed(listing, state, place)
     })
@@ -192,18 +181,24 @@ export const makeClientQueries = (options: {
     Effect.gen(function* () {
       const place = yield* pageArgs(args)
       if (place.after?.includes(SEPARATOR) === false) return yield* invalidCursor()
-      const listing: Listing = {
-        partition: partitionOf(SYSTEM),
-        scan: allClientsScan,
-        cursor: (key) => key,
-        idleTimes: (docs) =>
-          Effect.map(
-            merchants.several(docs.map(({ merchantId }) => merchantId)),
-            (known) => (doc) => silenceOf(known.get(doc.merchantId), idleAfterMs),
-          ),
-      }
+      const listing: Listing = { partition: partitionOf(SYSTEM), scan: allClientsScan, cursor: (key) => key }
       return yield* listed(listing, state, place)
     })
 
-  return { find, list, listAll }
+  const idlePeriods: ClientQueries["idlePeriods"] = ({ named, clientId }, args) =>
+    Effect.gen(function* () {
+      const { first, after } = yield* pageArgs(args)
+      const last = after === undefined ? undefined : Number(after)
+      if (last !== undefined && !Number.isInteger(last)) return yield* invalidCursor()
+      const build = yield* freshness.serving(PROJECTION)
+      const scan = periodsScan(named, last, first + 1)
+      const answer = yield* readModels.query(build.id, partitionOf(named.merchantId, clientId), [scan])
+      const items = (answer.rows[0] ?? []).map(({ key, doc }) => {
+        const node = decodePeriod(key, doc)
+        return { key: String(node.lastActivityAt), node }
+      })
+      return toPage(items, first, after)
+    })
+
+  return { find, list, listAll, idlePeriods }
 }

@@ -22,6 +22,8 @@ export interface Merchant {
   readonly settings: MerchantSettings
   /** Epoch ms; null before the first event. */
   readonly lastEventAt: number | null
+  /** Its silence is watched, was reported, and lasts. */
+  readonly silent: boolean
 }
 
 export interface MerchantQueries {
@@ -44,7 +46,12 @@ const toMerchant = (id: string, doc: unknown): Merchant | undefined => {
   const decoded = decodeMerchant(doc)
   return decoded === undefined
     ? undefined
-    : { id, settings: decoded.settings, lastEventAt: decoded.lastEventAt ?? null }
+    : {
+        id,
+        settings: decoded.settings,
+        lastEventAt: decoded.lastEventAt ?? null,
+        silent: decoded.silent === true,
+      }
 }
 
 export const makeMerchantQueries = (

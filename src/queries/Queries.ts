@@ -22,6 +22,7 @@ import { makeFilteredBuckets } from "./FilteredBuckets.js"
 import { makeFreshness } from "./Freshness.js"
 import { makeLogTail } from "./LogTail.js"
 import { makeActiveClientCount } from "./live/ActiveClientCount.js"
+import { type IdleQueries, makeIdleQueries } from "./live/IdleQueries.js"
 import { type LiveQueries, makeLiveQueries } from "./live/LiveQueries.js"
 import { makeMerchantBuckets } from "./MerchantBuckets.js"
 import { type Merchant, type MerchantQueries, makeMerchantQueries } from "./MerchantQueries.js"
@@ -66,6 +67,8 @@ export interface QueriesService {
   readonly comparisons: Comparisons
   readonly deadLetters: DeadLetterQueries
   readonly live: LiveQueries
+  /** Clients as they become idle. */
+  readonly idle: IdleQueries
   /** Rows of a projection in one file, for code that shows them: whose they are was checked before. */
   readonly rows: ProjectionRows
   readonly totals: (merchant: Merchant, asked: Asked) => Effect.Effect<Totals, QueryError>
@@ -115,12 +118,13 @@ export const makeQueries = (options: QueriesOptions) =>
     const metrics = makeMetricQueries(buckets, makeFilteredBuckets(readModels, freshness, zones), past)
     const merchants = makeMerchantQueries(readModels, freshness, catchUp)
     const clients = makeClientQueries({
-      ...{ readModels, freshness, catchUp, profiles, merchants, secret, idleAfterMs, now },
+      ...{ readModels, freshness, catchUp, profiles, secret },
     })
     const live = yield* makeLiveQueries({
       ...{ log, readModels, freshness, board, tail, profiles, buckets, merchants, idleAfterMs, now },
     })
 
+    const idle = yield* makeIdleQueries({ log, merchants, profiles })
     const active = yield* makeActiveClientCount({
       ...{ log, readModels, freshness, board, tail, idleAfterMs, now },
     })
@@ -171,6 +175,7 @@ export const makeQueries = (options: QueriesOptions) =>
       projections: makeProjectionQueries(readModels, processors, tail, board),
       deadLetters: makeDeadLetterQueries(readModels),
       live,
+      idle,
       rows: makeProjectionRows(freshness),
       totals: (merchant, asked) =>
         Effect.flatMap(subject(merchant, asked), (one) => metrics.totals(one, asked)),

@@ -40,6 +40,12 @@ export const figures = (from: Sources): ReadonlyArray<Figure> => {
     gauge("collect_memory_bytes", "Bytes of bodies held now", () => collect().bytesInMemory),
     gauge("collect_requests_in_flight", "Requests being answered now", () => collect().requestsInFlight),
     gauge("actors_live", "Actors in memory", () => actors().liveActors),
+    gauge("clients_live", "Clients that are not idle", () => actors().liveClients),
+    gauge(
+      "clients_live_bytes",
+      "Bytes of the tables of clients that are not idle",
+      () => actors().liveClientBytes,
+    ),
     gauge("actors_waiting_events", "Events that wait for their actor", () => actors().waitingEvents),
     gauge("actors_waiting_bytes", "Bytes of events that wait for their actor", () => actors().waitingBytes),
     gauge("actors_index_backlog", "Ids not in the actors' index on disk yet", () => actors().indexBacklog),

@@ -86,7 +86,10 @@ const open = (
     )
     const actors = ActorsSingleProcess.layer({
       directory: directories.index,
-      tuning: { passivateAfterMs: Duration.toMillis(settings.passivateAfter) },
+      tuning: {
+        passivateAfterMs: Duration.toMillis(settings.passivateAfter),
+        idleAfterMs: Duration.toMillis(settings.idleAfter),
+      },
     })
     const queries = EngineQueries.layer({
       ...{ secret, idleAfterMs: Duration.toMillis(settings.idleAfter) },

@@ -132,7 +132,7 @@ describe("what administrators see", () => {
          projection(name: "metrics") { name } }`,
     )
     expect(projections.map(({ name }: { name: string }) => name)).toEqual(["clients", "merchants", "metrics"])
-    expect(projections[0].serving).toMatchObject({ state: "SERVING", definition: "clients@2" })
+    expect(projections[0].serving).toMatchObject({ state: "SERVING", definition: "clients@3" })
     expect(projection).toEqual({ name: "metrics" })
     expect(await world.ask('{ projection(name: "nothing") { name } }')).toEqual({ projection: null })
   })

@@ -69,6 +69,7 @@ describe("the schema", () => {
       ],
       Merchant: [
         ...["id: ID!", "name: String", "timezone: String!", "currency: Currency!", "lastEventAt: DateTime"],
+        "silent: Boolean!",
         "totals(range: TimeRange!, currency: Currency, filter: Filter, atLeast: Position, asOfPosition: Position): Totals!",
         "series(metric: Metric!, range: TimeRange!, interval: Interval!, currency: Currency, filter: Filter, atLeast: Position, asOfPosition: Position): Series!",
         "breakdown(metric: Metric!, by: Dimension!, property: String, range: TimeRange!, first: Int, currency: Currency, filter: Filter, atLeast: Position, asOfPosition: Position): Breakdown!",
@@ -92,6 +93,15 @@ describe("the schema", () => {
       Client: [
         ...["clientId: ID!", "merchantId: ID", "state: ClientState!", "firstSeenAt: DateTime!"],
         ...["lastSeenAt: DateTime!", "ip: String", "requests: Float!"],
+        "idlePeriods(first: Int, after: String): IdlePeriodConnection!",
+      ],
+      IdlePeriod: [
+        ...["lastActivityAt: DateTime!", "idleSince: DateTime!", "reportedAt: DateTime!"],
+        ...["returnedAt: DateTime", "historical: Boolean!"],
+      ],
+      ClientIdle: [
+        ...["merchantId: ID", "clientId: ID!", "ip: String", "lastActivityAt: DateTime!"],
+        ...["idleSince: DateTime!", "reportedAt: DateTime!"],
       ],
       Overview: [
         ...["merchants: Float!", "activeMerchants: Float!", "activeClients: Float!"],
@@ -149,6 +159,7 @@ describe("the schema", () => {
       ],
       Subscription: [
         "liveMetrics(merchantId: ID!, after: Position): LiveMetrics!",
+        "clientIdle(merchantId: ID): ClientIdle!",
         "projectionProgress(name: String!): ProjectionBuild!",
       ],
       TimeRange: ["from: DateTime!", "to: DateTime!"],

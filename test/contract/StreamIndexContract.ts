@@ -51,6 +51,33 @@ export const streamIndexContract = (name: string, make: () => StreamIndexHarness
       await index.close()
     })
 
+    it("knows who is idle, and that one is not any more, also when it was opened again", async () => {
+      const harness = make()
+      let index = await harness.open()
+      const stream = "client-003.c"
+      const silence = { lastActivityAt: 1, lastRecordedAt: 2, idleSince: 11, afterMs: 10, historical: false }
+      const record = (revision: number, presence: Stored["presence"]) =>
+        index.record({
+          ...{ stream, partition: 3, revision, position: fromNumber(revision + 10), recordedAt: 1_000 },
+          eventIds: [idOf(stream, revision)],
+          ...(presence === undefined ? {} : { presence }),
+        })
+      const again = async () => {
+        await index.close()
+        index = await harness.open()
+        return index.find(stream)
+      }
+      record(0, undefined)
+      expect(await again()).toEqual({ revision: 0 })
+      record(1, { silence, position: fromNumber(11) })
+      const idle = { revision: 1, presence: { silence, position: "11" } }
+      expect(index.find(stream)).toEqual(idle)
+      expect(await again()).toEqual(idle)
+      record(2, { position: fromNumber(12) })
+      expect(await again()).toEqual({ revision: 2, presence: { position: "12" } })
+      await index.close()
+    })
+
     it("keeps the merchant through later events that do not change it", async () => {
       const harness = make()
       let index = await harness.open()

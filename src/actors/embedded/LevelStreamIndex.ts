@@ -6,7 +6,7 @@ import { uuidToBytes } from "../../domain/Ids.js"
 import type { Partition } from "../../domain/Partition.js"
 import type { Position } from "../../domain/Position.js"
 import type { Merchant } from "../Merchant.js"
-import type { Mark, Stored, StreamEntry, StreamIndex, Ticket } from "../StreamIndex.js"
+import type { Mark, PresenceFact, Stored, StreamEntry, StreamIndex, Ticket } from "../StreamIndex.js"
 import { IndexHead } from "./IndexHead.js"
 import { SeenFilter } from "./SeenFilter.js"
 
@@ -45,6 +45,15 @@ class Layer {
 const streamKey = (stream: string): Buffer => Buffer.from(stream, "latin1")
 const merchantKey = (stream: string): Buffer => Buffer.from(`=${stream}`, "latin1")
 const isId = (key: Buffer): boolean => key.length === 16 && (key[8] ?? 0) >= 0x80
+/** The revision alone, or with the presence behind it as JSON for a client that was idle. */
+const encodeEntry = ({ revision, presence }: StreamEntry): string =>
+  presence === undefined ? String(revision) : `${revision} ${JSON.stringify(presence)}`
+const decodeEntry = (text: string): StreamEntry => {
+  const cut = text.indexOf(" ")
+  return cut < 0
+    ? { revision: Number(text) }
+    : { revision: Number(text.slice(0, cut)), presence: JSON.parse(text.slice(cut + 1)) as PresenceFact }
+}
 const HEAD = Buffer.from("head", "latin1")
 const EMPTY = Buffer.alloc(0)
 
@@ -106,13 +115,11 @@ export class LevelStreamIndex implements StreamIndex {
     if (recent !== undefined) return recent
     const revision = this.db.getSync(streamKey(stream))
     if (revision === undefined) return undefined
+    const entry = decodeEntry(revision.toString("latin1"))
     const merchant = stream.startsWith("merchant-") ? this.db.getSync(merchantKey(stream)) : undefined
     return merchant === undefined
-      ? { revision: Number(revision.toString("latin1")) }
-      : {
-          revision: Number(revision.toString("latin1")),
-          merchant: JSON.parse(merchant.toString("utf8")) as Merchant,
-        }
+      ? entry
+      : { ...entry, merchant: JSON.parse(merchant.toString("utf8")) as Merchant }
   }
 
   has(eventId: string): boolean {
@@ -182,10 +189,12 @@ export class LevelStreamIndex implements StreamIndex {
     }
     if (!this.seen.mayHold(stream)) this.seen.add(stream)
     if (stored.merchantChanged === true) this.now.changed.add(stream)
-    this.now.streams.set(
-      stream,
-      stored.merchant === undefined ? { revision } : { revision, merchant: stored.merchant },
-    )
+    const { merchant, presence } = stored
+    this.now.streams.set(stream, {
+      revision,
+      ...(merchant === undefined ? {} : { merchant }),
+      ...(presence === undefined ? {} : { presence }),
+    })
     const last = stored.eventIds[stored.eventIds.length - 1]
     if (last !== undefined) {
       this.head.record(stored.partition, stored.position, { stream, revision, eventId: last, recordedAt })
@@ -238,7 +247,7 @@ export class LevelStreamIndex implements StreamIndex {
     const batch = this.db.batch()
     for (const id of layer.ids) batch.put(uuidToBytes(id), EMPTY)
     for (const [stream, entry] of layer.streams) {
-      batch.put(streamKey(stream), Buffer.from(String(entry.revision), "latin1"))
+      batch.put(streamKey(stream), Buffer.from(encodeEntry(entry), "latin1"))
       if (layer.changed.has(stream)) {
         batch.put(merchantKey(stream), Buffer.from(JSON.stringify(entry.merchant), "utf8"))
       }

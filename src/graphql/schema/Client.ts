@@ -1,7 +1,9 @@
 import type { Client as ClientData } from "../../queries/ClientQueries.js"
 import { builder } from "../Builder.js"
-import { connectionOf } from "./Connection.js"
+import { run } from "../Errors.js"
+import { afterDescription, connectionOf, firstDescription, pageCost } from "./Connection.js"
 import { ClientStateEnum } from "./Enums.js"
+import { IdlePeriodConnection } from "./IdlePeriod.js"
 
 export const Client = builder.objectRef<ClientData>("Client").implement({
   description: "A client of a merchant: a visitor, or whatever sends events under one client id.",
@@ -15,7 +17,7 @@ export const Client = builder.objectRef<ClientData>("Client").implement({
     }),
     state: t.expose("state", {
       type: ClientStateEnum,
-      description: "Whether it is idle, judged when it is asked for.",
+      description: "IDLE from the report that it was silent for its idle time, until it is active again.",
     }),
     firstSeenAt: t.expose("firstSeenAt", { type: "DateTime", description: "Its earliest activity." }),
     lastSeenAt: t.expose("lastSeenAt", { type: "DateTime", description: "Its latest activity." }),
@@ -24,6 +26,16 @@ export const Client = builder.objectRef<ClientData>("Client").implement({
       description: "The address it was first seen with; null when none is kept, or it was erased.",
     }),
     requests: t.exposeFloat("requests", { description: "Events of type `request`." }),
+    idlePeriods: t.field({
+      type: IdlePeriodConnection,
+      description: "When it was idle, the latest first.",
+      complexity: pageCost,
+      args: {
+        first: t.arg.int({ description: firstDescription }),
+        after: t.arg.string({ description: afterDescription }),
+      },
+      resolve: (client, page, { services }) => run(services.queries.clients.idlePeriods(client, page)),
+    }),
   }),
 })
 

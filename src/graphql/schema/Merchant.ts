@@ -93,6 +93,14 @@ export const Merchant = builder.objectRef<MerchantData>("Merchant").implement({
       description: "Silence in seconds after which its clients are idle; null when the system's holds.",
       resolve: ({ settings }) => settings.idleAfterSeconds ?? null,
     }),
+    silentAfterSeconds: t.int({
+      nullable: true,
+      description: "Silence in seconds after which it is reported itself; null when that is not watched.",
+      resolve: ({ settings }) => settings.silentAfterSeconds || null,
+    }),
+    silent: t.exposeBoolean("silent", {
+      description: "It fell silent for `silentAfterSeconds`, and has sent nothing since.",
+    }),
     lastEventAt: t.expose("lastEventAt", {
       type: "DateTime",
       nullable: true,
@@ -155,8 +163,7 @@ export const Merchant = builder.objectRef<MerchantData>("Merchant").implement({
     }),
     clients: t.field({
       type: ClientConnection,
-      description:
-        "Its clients, in an order that says nothing. By state a page may be short, or empty, and still have a next one.",
+      description: "Its clients, in an order that says nothing.",
       complexity: pageCost,
       args: {
         state: t.arg({ type: ClientStateEnum, description: "Only those in this state." }),

@@ -25,6 +25,9 @@ const makeInput = (name: string, description: string, missing: string) =>
       idleAfterSeconds: t.int({
         description: `Silence after which its clients are idle: 1 to ${LONGEST_SILENCE} seconds. ${missing}`,
       }),
+      silentAfterSeconds: t.int({
+        description: `Silence after which it is reported itself: 1 to ${LONGEST_SILENCE} seconds, 0 for never. ${missing}`,
+      }),
     }),
   })
 
@@ -82,6 +85,10 @@ export const parseSettings = (
   }
   if (typeof silence === "number" && !(silence >= 1 && silence <= LONGEST_SILENCE)) {
     wrong("INVALID_IDLE_AFTER", `idleAfterSeconds must be 1 to ${LONGEST_SILENCE}`, "idleAfterSeconds")
+  }
+  const { silentAfterSeconds: silent } = input
+  if (typeof silent === "number" && !(silent >= 0 && silent <= LONGEST_SILENCE)) {
+    wrong("INVALID_SILENT_AFTER", `silentAfterSeconds must be 0 to ${LONGEST_SILENCE}`, "silentAfterSeconds")
   }
   const { id: _, ...settings } = input
   const given = Object.entries(settings).filter(([, value]) => value !== null && value !== undefined)

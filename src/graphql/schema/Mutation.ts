@@ -60,7 +60,8 @@ const saveMerchant = async (
     case "Saved": {
       const found = await run(context.services.queries.merchants.find(everything, input.id))
       const lastEventAt = found?.lastEventAt ?? null
-      return { merchant: { id: input.id, settings: done.settings, lastEventAt }, userErrors: [] }
+      const merchant = { id: input.id, settings: done.settings, lastEventAt, silent: found?.silent ?? false }
+      return { merchant, userErrors: [] }
     }
   }
 }

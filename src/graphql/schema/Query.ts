@@ -70,12 +70,12 @@ builder.queryType({
     clients: t.field({
       type: ClientConnection,
       description:
-        "Clients of all merchants, and of requests that name none, for administrators; by merchant, and within one in an order that says nothing. By state a page may be short, or empty, and still have a next one.",
+        "Clients of all merchants, and of requests that name none, for administrators; by merchant, and within one in an order that says nothing.",
       complexity: pageCost,
       args: {
         state: t.arg({
           type: ClientStateEnum,
-          description: "Only those in this state, by the idle time of their merchant.",
+          description: "Only those in this state.",
         }),
         first: t.arg.int({ description: firstDescription }),
         after: t.arg.string({ description: afterDescription }),

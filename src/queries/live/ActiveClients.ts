@@ -1,4 +1,4 @@
-import { isBusinessType, type RecordedEvent } from "../../domain/Event.js"
+import { isBusinessType, type RecordedEvent, SystemType } from "../../domain/Event.js"
 import type { ClientDoc } from "../../projections/clients.js"
 
 interface Activity {
@@ -27,6 +27,11 @@ export class ActiveClients {
 
   note({ event, metadata }: RecordedEvent): void {
     const { clientKey } = event.data
+    if (event.type === SystemType.ClientBecameIdle && clientKey !== undefined) {
+      this.active.delete(clientKey)
+      this.unknown.delete(clientKey)
+      return
+    }
     if (clientKey === undefined || !(event.type === "request" || isBusinessType(event.type))) return
     const seenAt = Math.min(event.at, metadata.recordedAt)
     const known = this.active.get(clientKey)
@@ -56,6 +61,7 @@ export class ActiveClients {
   resolve(clientKey: string, doc: ClientDoc | undefined): void {
     const waiting = this.unknown.get(clientKey)
     this.unknown.delete(clientKey)
+    if (doc?.idle === true && (waiting === undefined || waiting.seenAt <= doc.lastSeenAt)) return
     const stored = doc && { seenAt: doc.lastSeenAt, recordedAt: doc.lastRecordedAt }
     const later = waiting && (!stored || waiting.seenAt > stored.seenAt) ? waiting : stored
     if (later) this.merge(clientKey, later)
@@ -63,10 +69,11 @@ export class ActiveClients {
 
   /** What a scan of all documents found, whatever events came meanwhile. */
   fill(docs: Iterable<ClientDoc>, now: number): void {
-    for (const { clientKey, lastSeenAt: seenAt, lastRecordedAt: recordedAt } of docs) {
+    for (const { clientKey, lastSeenAt: seenAt, lastRecordedAt: recordedAt, idle } of docs) {
       const known = this.active.get(clientKey)
       if (known !== undefined && known.seenAt > seenAt) continue
-      if (now - recordedAt < this.silenceMs) this.active.set(clientKey, { seenAt, recordedAt })
+      // One that was reported stays idle, even when its idle time became longer.
+      if (!idle && now - recordedAt < this.silenceMs) this.active.set(clientKey, { seenAt, recordedAt })
       else if (known !== undefined) this.active.delete(clientKey)
     }
     this.isOrdered = false

@@ -34,6 +34,10 @@ export class EveryActiveClient {
       this.setIdleTime(merchantId, seconds * 1000)
       return
     }
+    if (type === SystemType.ClientBecameIdle) {
+      this.byMerchant.get(merchantId)?.note(recorded)
+      return
+    }
     if (data.clientKey === undefined || !(type === "request" || isBusinessType(type))) return
     this.of(merchantId).note(recorded)
   }
@@ -51,7 +55,7 @@ export class EveryActiveClient {
   /** Documents of one merchant. */
   fill(merchantId: string, docs: ReadonlyArray<ClientDoc>, now: number): void {
     const silence = this.silenceOf(merchantId)
-    const isAny = docs.some(({ lastRecordedAt }) => now - lastRecordedAt < silence)
+    const isAny = docs.some(({ lastRecordedAt, idle }) => !idle && now - lastRecordedAt < silence)
     if (isAny || this.byMerchant.has(merchantId)) this.of(merchantId).fill(docs, now)
   }
 

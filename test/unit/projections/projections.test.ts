@@ -76,6 +76,7 @@ describe("clients", () => {
         event("payment", now + 10, now + 30),
       ]),
     ).toEqual({
+      idle: false,
       merchantId: "m",
       clientKey: "c",
       firstSeenAt: now - 90,

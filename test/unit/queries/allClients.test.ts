@@ -58,11 +58,13 @@ describe("clients of all merchants", () => {
     expect(await pages("ACTIVE", 5)).toHaveLength(22)
   })
 
-  it("take one look-up of their merchants' settings for a page", async () => {
+  it("take one look-up for a page, by state one more, and none at their merchants", async () => {
     await pages(undefined, 200)
     calls.load.length = 0
     await pages(undefined, 200)
-    expect(calls.load).toEqual([merchants.length])
+    expect(calls.load).toEqual([])
+    await pages("IDLE", 200)
+    expect(calls.load).toEqual([7])
   })
 
   it("go on only from a cursor of the same list", async () => {

@@ -50,7 +50,7 @@ describe("ActiveClients", () => {
   })
   const docOf = (clientKey: string, { l, r }: { l: number; r: number }): ClientDoc => ({
     ...{ merchantId: "m", clientKey, firstSeenAt: l, lastSeenAt: l, lastRecordedAt: r },
-    ...{ requests: 0, events: 1 },
+    ...{ requests: 0, events: 1, idle: false },
   })
 
   it("counts what the documents of the projection say, whatever was there before it began", () => {

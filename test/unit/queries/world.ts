@@ -108,7 +108,7 @@ export class World {
       Layer.provide(Layer.effect(ReadModels, Effect.map(ReadModels, wrap))),
     )
     const layer = Layer.merge(
-      ActorsSingleProcess.layer({ directory: join(directory, "index") }),
+      ActorsSingleProcess.layer({ directory: join(directory, "index"), tuning: { idleAfterMs } }),
       queries.pipe(
         Layer.provide(ProcessorsInProcess.layer(options.projections ?? projections, options.tuning)),
       ),

@@ -1,0 +1,109 @@
+import { mkdirSync, readFileSync, renameSync, rmSync } from "node:fs"
+import { open } from "node:fs/promises"
+import { dirname } from "node:path"
+import { crc32 } from "node:zlib"
+import { Data } from "effect"
+import type { StoredEvent } from "../../domain/Event.js"
+import type { Partition } from "../../domain/Partition.js"
+import type { Position } from "../../domain/Position.js"
+import type { Mark } from "../StreamIndex.js"
+import type { Dump } from "./LiveClients.js"
+
+/** What the file keeps of a partition. */
+export interface PartitionDump extends Dump {
+  readonly partition: Partition
+  readonly upTo: Position
+  /** Merchants' own idle times, ms. */
+  readonly own: ReadonlyArray<readonly [merchantId: string, afterMs: number]>
+  /** Silence after which clients were idle where their merchant said nothing, ms. */
+  readonly standardMs: number
+  /** Facts that the log lacks. */
+  readonly lacking: ReadonlyArray<StoredEvent>
+  /** The merchants whose silence is watched: their ids are no numbers, so all of them are `odd`. */
+  readonly watchedMerchants: Pick<Dump, "odd"> & Pick<PartitionDump, "own" | "lacking">
+}
+
+export interface ClientsDump {
+  /** An event that the log has, if it is the one that this was made from. */
+  readonly mark: Mark | undefined
+  readonly partitions: ReadonlyArray<PartitionDump>
+}
+
+export class ClientsFileDamaged extends Data.TaggedError("ClientsFileDamaged")<{
+  readonly path: string
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `the live clients in ${this.path} can't be used (${this.reason}): they are made again from the event log`
+  }
+}
+
+const FORMAT = "tidemark live clients 2"
+
+interface Head {
+  readonly format: string
+  readonly mark?: Mark
+  readonly partitions: ReadonlyArray<Omit<PartitionDump, "records"> & { readonly bytes: number }>
+}
+
+/** Length of the head, head, records of the partitions, CRC-32 of all that. */
+const encode = ({ mark, partitions }: ClientsDump): ReadonlyArray<Buffer> => {
+  const head: Head = {
+    format: FORMAT,
+    ...(mark === undefined ? {} : { mark }),
+    partitions: partitions.map(({ records, ...rest }) => ({ ...rest, bytes: records.length })),
+  }
+  const text = Buffer.from(JSON.stringify(head), "utf8")
+  const length = Buffer.alloc(4)
+  length.writeUInt32LE(text.length)
+  return [length, text, ...partitions.map(({ records }) => records)]
+}
+
+/** Written beside and moved into place, so that a crash leaves the one before. */
+export const writeClients = async (path: string, dump: ClientsDump): Promise<void> => {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  const beside = `${path}.new`
+  const file = await open(beside, "w", 0o600)
+  try {
+    let sum = 0
+    for (const part of encode(dump)) {
+      if (part.length === 0) continue
+      sum = crc32(part, sum)
+      await file.writeFile(part)
+    }
+    const end = Buffer.alloc(4)
+    end.writeUInt32LE(sum)
+    await file.writeFile(end)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  renameSync(beside, path)
+}
+
+/** Undefined when there is no file. */
+export const readClients = (path: string): ClientsDump | ClientsFileDamaged | undefined => {
+  rmSync(`${path}.new`, { force: true })
+  let all: Buffer
+  try {
+    all = readFileSync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined
+    return new ClientsFileDamaged({ path, reason: String(error) })
+  }
+  const end = all.length - 4
+  if (end < 4 || crc32(all.subarray(0, end)) !== all.readUInt32LE(end)) {
+    return new ClientsFileDamaged({ path, reason: "its checksum is wrong" })
+  }
+  const begin = 4 + all.readUInt32LE(0)
+  const head = JSON.parse(all.toString("utf8", 4, begin)) as Head
+  if (head.format !== FORMAT)
+    return new ClientsFileDamaged({ path, reason: "another version has written it" })
+  let at = begin
+  const partitions = head.partitions.map(({ bytes, ...rest }) => {
+    const records = all.subarray(at, at + bytes)
+    at += bytes
+    return { ...rest, records }
+  })
+  return { mark: head.mark, partitions }
+}

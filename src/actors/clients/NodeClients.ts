@@ -1,0 +1,191 @@
+import { Effect, Stream } from "effect"
+import { PARTITIONS, type Partition, parseStream, prefixesOf } from "../../domain/Partition.js"
+import { compare, min, type Position, start } from "../../domain/Position.js"
+import type { EventLogService, LogError } from "../../eventlog/EventLog.js"
+import type { Mark, StreamIndex } from "../StreamIndex.js"
+import {
+  type ClientsDump,
+  ClientsFileDamaged,
+  type PartitionDump,
+  readClients,
+  writeClients,
+} from "./ClientsFile.js"
+import { ofMerchants } from "./Facts.js"
+import { PartitionClients } from "./PartitionClients.js"
+
+/**
+ * Who is present in the partitions of this process. Kept in a file every now and then, so that after a crash only
+ * the log's tail has to be read; without the file, all of it.
+ */
+export class NodeClients {
+  private readonly partitions = new Map<Partition, PartitionClients>()
+  private readonly merchants = new Map<Partition, PartitionClients>()
+  private writing: Promise<void> | undefined
+
+  private constructor(
+    private readonly path: string,
+    readonly standardMs: number,
+    dump: ClientsDump | undefined,
+    private readonly served: (partition: Partition) => Position | undefined,
+  ) {
+    for (const one of dump?.partitions ?? []) this.restore(one)
+  }
+
+  /**
+   * @param served of a partition that is served: up to where its clients are known now.
+   * @param holds whether the log has an event, so that a file made from another log, or from what was lost of this one,
+   * is not believed.
+   */
+  static open(
+    path: string,
+    standardMs: number,
+    head: Position,
+    holds: (mark: Mark) => Effect.Effect<boolean, LogError>,
+    served: (partition: Partition) => Position | undefined,
+  ): Effect.Effect<NodeClients, LogError> {
+    return Effect.gen(function* () {
+      const dump = readClients(path)
+      if (dump === undefined) return new NodeClients(path, standardMs, undefined, served)
+      if (dump instanceof ClientsFileDamaged) {
+        yield* Effect.logWarning(dump.message)
+        return new NodeClients(path, standardMs, undefined, served)
+      }
+      const belongs =
+        dump.partitions.every(({ upTo }) => compare(upTo, head) <= 0) &&
+        (dump.mark === undefined || (yield* holds(dump.mark)))
+      if (belongs) return new NodeClients(path, standardMs, dump, served)
+      yield* Effect.logWarning(
+        `the live clients in ${path} do not belong to this event log (restored from a backup?): they are made again from the log`,
+      )
+      return new NodeClients(path, standardMs, undefined, served)
+    })
+  }
+
+  of(partition: Partition): PartitionClients {
+    let found = this.partitions.get(partition)
+    if (found === undefined) {
+      found = new PartitionClients(partition, this.standardMs)
+      this.partitions.set(partition, found)
+    }
+    return found
+  }
+
+  /** The merchants whose silence is watched. */
+  merchantsOf(partition: Partition): PartitionClients {
+    let found = this.merchants.get(partition)
+    if (found === undefined) {
+      found = new PartitionClients(partition, Number.POSITIVE_INFINITY, ofMerchants)
+      this.merchants.set(partition, found)
+    }
+    return found
+  }
+
+  get size(): number {
+    let size = 0
+    for (const { live } of this.partitions.values()) size += live.size
+    return size
+  }
+
+  get bytes(): number {
+    let bytes = 0
+    for (const { live } of this.partitions.values()) bytes += live.bytes
+    return bytes
+  }
+
+  /** Reads what the log has beyond what these partitions know. The index has all of it already. */
+  catchUp(
+    index: StreamIndex,
+    log: EventLogService,
+    partitions: ReadonlyArray<Partition>,
+  ): Effect.Effect<void, LogError> {
+    if (partitions.length === 0) return Effect.void
+    const self = this
+    const wanted = partitions.map((partition) => this.of(partition))
+    const merchants = partitions.map((partition) => this.merchantsOf(partition))
+    return Effect.gen(function* () {
+      const head = yield* log.head
+      for (const one of [...wanted, ...merchants]) one.beginFold()
+      const byPartition = new Map(wanted.map((one) => [one.partition, one]))
+      const from = wanted.map(({ upTo }) => upTo).reduce(min)
+      const all = wanted.length === PARTITIONS
+      const read = log.readAll({
+        direction: "forwards",
+        from,
+        ...(all ? {} : { prefixes: wanted.flatMap(({ partition }) => prefixesOf(partition)) }),
+      })
+      yield* Stream.runForEach(compare(from, head) < 0 ? read : Stream.empty, (events) =>
+        Effect.sync(() => {
+          for (const event of events) {
+            const name = parseStream(event.stream)
+            const clients = name === undefined ? undefined : byPartition.get(name.partition)
+            if (clients === undefined) continue
+            clients.fold(event, index)
+            self.merchantsOf(clients.partition).fold(event, index)
+          }
+        }),
+      )
+      for (const one of merchants) one.endFold(head)
+      let isOther = false
+      for (const one of wanted) {
+        one.endFold(head)
+        isOther ||= one.standardMs !== self.standardMs
+        one.setStandard(self.standardMs)
+      }
+      // Nothing may be decided by the new idle time while the file says that what comes was decided by the old.
+      if (isOther) {
+        yield* Effect.tryPromise(() => self.write(index)).pipe(
+          Effect.catchAll(({ error }) => Effect.logWarning("the live clients could not be written", error)),
+        )
+      }
+    })
+  }
+
+  async write(index: StreamIndex): Promise<void> {
+    while (this.writing !== undefined) await this.writing
+    const partitions: Array<PartitionDump> = []
+    for (const clients of this.partitions.values()) {
+      const { partition, live, ownIdleTimes, standardMs } = clients
+      const known = this.served(partition) ?? clients.upTo
+      if (known === start) continue
+      const lacking = clients.lackingFacts(Number.POSITIVE_INFINITY)
+      const own = [...ownIdleTimes]
+      const merchants = this.merchantsOf(partition)
+      const watchedMerchants = {
+        own: [...merchants.ownIdleTimes],
+        lacking: merchants.lackingFacts(Number.POSITIVE_INFINITY),
+        odd: merchants.live.dump().odd,
+      }
+      const dump = live.dump()
+      partitions.push({ partition, upTo: known, own, standardMs, lacking, watchedMerchants, ...dump })
+    }
+    const dump: ClientsDump = { mark: index.mark(), partitions }
+    this.writing = writeClients(this.path, dump).finally(() => (this.writing = undefined))
+    await this.writing
+  }
+
+  private restore({
+    partition,
+    upTo,
+    own,
+    standardMs,
+    lacking,
+    watchedMerchants,
+    ...dump
+  }: PartitionDump): void {
+    const merchants = this.merchantsOf(partition)
+    for (const [merchantId, afterMs] of watchedMerchants.own) merchants.setIdleAfter(merchantId, afterMs)
+    merchants.restoreLacking(watchedMerchants.lacking)
+    merchants.live.restore(
+      { merchants: [], records: Buffer.alloc(0), odd: watchedMerchants.odd },
+      (merchantId) => merchants.idleAfterOf(merchantId),
+    )
+    merchants.upTo = upTo
+    const clients = this.of(partition)
+    // What the log holds beyond was decided by the idle time of then.
+    clients.setStandard(standardMs)
+    clients.restoreLacking(lacking)
+    for (const [merchantId, afterMs] of own) clients.setIdleAfter(merchantId, afterMs)
+    clients.live.restore(dump, (merchantId) => clients.idleAfterOf(merchantId))
+    clients.upTo = upTo
+  }
+}

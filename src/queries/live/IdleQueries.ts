@@ -1,0 +1,152 @@
+import { Effect, Fiber, Runtime, Schedule, Stream } from "effect"
+import { type RecordedEvent, SystemType } from "../../domain/Event.js"
+import { SYSTEM } from "../../domain/Partition.js"
+import type { EventLogService, LogError } from "../../eventlog/EventLog.js"
+import type { MerchantQueries } from "../MerchantQueries.js"
+import type { Profiles } from "../Profiles.js"
+import { type QueryError, refused } from "../QueryError.js"
+import type { Scope } from "../Scope.js"
+import { makeFeed } from "./Feed.js"
+import { Sliding } from "./Sliding.js"
+
+/** A client that was reported idle now. Instants are epoch ms. */
+export interface ClientIdle {
+  readonly merchantId: string | null
+  readonly clientId: string
+  readonly ip: string | null
+  readonly lastActivityAt: number
+  readonly idleSince: number
+  readonly reportedAt: number
+}
+
+/** Messages that wait for a reader that does not keep up. */
+export const IDLE_WAITING = 1_000
+const MAX_SUBSCRIBERS = 1_000
+const PATIENCE = Schedule.spaced("500 millis").pipe(Schedule.intersect(Schedule.recurs(20)))
+const again = Schedule.spaced("500 millis")
+
+export interface IdleQueries {
+  /**
+   * Clients as they become idle: of one merchant, or, for those who see everything, of all. What is in the log
+   * already never comes, nor does imported history. Ending the iterator frees everything.
+   */
+  readonly watch: (
+    scope: Scope,
+    merchantId?: string | null,
+  ) => Effect.Effect<AsyncIterableIterator<ClientIdle>, QueryError>
+}
+
+type Listener = (event: RecordedEvent) => void
+
+/** One subscription to the whole log for all who watch all merchants. */
+const makeWhole = (log: EventLogService, runtime: Runtime.Runtime<never>) => {
+  const listeners = new Set<Listener>()
+  let fiber: Fiber.RuntimeFiber<void, LogError> | undefined
+
+  const follow = (listener: Listener) =>
+    Effect.gen(function* () {
+      let upTo = yield* log.head
+      listeners.add(listener)
+      fiber ??= Runtime.runFork(runtime)(
+        Effect.suspend(() =>
+          Stream.runForEach(log.subscribe({ after: upTo }), (batch) =>
+            Effect.sync(() => {
+              for (const event of batch.events) {
+                if (event.event.type !== SystemType.ClientBecameIdle) continue
+                for (const each of listeners) each(event)
+              }
+              upTo = batch.upTo
+            }),
+          ),
+        ).pipe(
+          Effect.tapError((error) => Effect.logWarning("idle clients: the log's subscription broke", error)),
+          Effect.retry(again),
+          Effect.repeat(again),
+          Effect.asVoid,
+        ),
+      )
+      return () => {
+        listeners.delete(listener)
+        if (listeners.size > 0 || fiber === undefined) return
+        Runtime.runFork(runtime)(Fiber.interrupt(fiber))
+        fiber = undefined
+      }
+    })
+
+  return { follow }
+}
+
+export const makeIdleQueries = (deps: {
+  readonly log: EventLogService
+  readonly merchants: MerchantQueries
+  readonly profiles: Profiles
+}) =>
+  Effect.gen(function* () {
+    const { log, merchants, profiles } = deps
+    const runtime = yield* Effect.runtime<never>()
+    const feed = makeFeed(log, runtime)
+    const whole = makeWhole(log, runtime)
+    const open = new Set<Sliding<ClientIdle>>()
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        for (const each of open) each.end()
+      }),
+    )
+
+    /** One after the other, so that they come in the order of the log. */
+    const teller = (to: Sliding<ClientIdle>): Listener => {
+      let last: Promise<void> = Promise.resolve()
+      return ({ event, metadata }) => {
+        const { merchantId, clientKey, silence } = event.data
+        if (event.type !== SystemType.ClientBecameIdle || silence === undefined || clientKey === undefined)
+          return
+        if (silence.historical) return
+        const tell = profiles.open([{ merchantId, clientKey }]).pipe(
+          Effect.retry(PATIENCE),
+          Effect.tap(([profile]) =>
+            Effect.sync(() => {
+              if (profile === undefined) return
+              const { lastActivityAt, idleSince } = silence
+              const named = merchantId === SYSTEM ? null : merchantId
+              const reportedAt = metadata.recordedAt
+              to.offer({ merchantId: named, ...profile, lastActivityAt, idleSince, reportedAt })
+            }),
+          ),
+          Effect.asVoid,
+          Effect.catchAll((error) => Effect.logWarning("a subscriber was not told of an idle client", error)),
+        )
+        last = last.then(() => Runtime.runPromise(runtime)(tell))
+      }
+    }
+
+    const watch: IdleQueries["watch"] = (scope, merchantId) =>
+      Effect.gen(function* () {
+        const wanted = merchantId ?? (scope._tag === "Merchant" ? scope.merchantId : undefined)
+        if (wanted !== undefined && (yield* merchants.find(scope, wanted)) === undefined) {
+          return yield* refused("MERCHANT_UNKNOWN", `there is no merchant "${wanted.slice(0, 64)}"`)
+        }
+        if (open.size >= MAX_SUBSCRIBERS) {
+          return yield* refused(
+            "TOO_MANY_SUBSCRIPTIONS",
+            `${MAX_SUBSCRIBERS} subscriptions are open already: try again later`,
+            { limit: MAX_SUBSCRIBERS },
+          )
+        }
+        let leave = (): void => {}
+        const own = new Sliding<ClientIdle>(IDLE_WAITING, () => {
+          open.delete(own)
+          leave()
+        })
+        open.add(own)
+        const listener = teller(own)
+        if (wanted === undefined) leave = yield* whole.follow(listener)
+        else {
+          const following = feed.follow(wanted, listener)
+          leave = following.stop
+          yield* following.start
+        }
+        return own
+      })
+
+    return { watch } satisfies IdleQueries
+  })
