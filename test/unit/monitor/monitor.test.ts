@@ -95,6 +95,7 @@ describe("a monitor", () => {
     expect(accepted + duplicates).toBe(1_000)
     expect(duplicates).toBeGreaterThan(0)
     expect(failures).toBe(5)
+    await until("said", 10_000, () => reports.length > 1)
     expect(reports.map(({ kind }) => kind)).toEqual(["away", "back"])
   })
 
