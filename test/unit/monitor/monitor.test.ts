@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process"
 import { rmSync } from "node:fs"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { type Monitor, type MonitorOptions, openMonitor } from "../../../packages/monitor/src/Monitor.js"
@@ -95,6 +96,7 @@ describe("a monitor", () => {
     expect(accepted + duplicates).toBe(1_000)
     expect(duplicates).toBeGreaterThan(0)
     expect(failures).toBe(5)
+    await until("said", 10_000, () => reports.length > 1)
     expect(reports.map(({ kind }) => kind)).toEqual(["away", "back"])
   })
 
@@ -214,6 +216,24 @@ describe("a monitor", () => {
     note(monitor, 1, { clientId: "c".repeat(40_000) })
     expect(monitor.counters()).toMatchObject({ noted: 1, dropped: 1 })
   })
+
+  it.each(["process.exit(0)", "throw new Error('of the application')", ""])(
+    "loses nothing when the process ends by itself: %s",
+    async (end) => {
+      const { ids, take } = tidemark()
+      receiver.behave(take)
+      const built = new URL("../../../packages/monitor/dist/index.js", import.meta.url)
+      const script = `
+        import { openMonitor } from ${JSON.stringify(built.href)}
+        const monitor = openMonitor(${JSON.stringify({ url: receiver.url, key: "k", spool: directory.path })})
+        for (let left = 500; left > 0; left--) monitor.note({ at: Date.now(), target: "/" })
+        ${end}`
+      spawnSync(process.execPath, ["--input-type=module", "-e", script])
+      const monitor = open()
+      await until("sent", 10_000, () => monitor.counters().accepted === 500)
+      expect(ids.size).toBe(500)
+    },
+  )
 
   it("is not stopped by a report that throws", async () => {
     const { take } = tidemark()
