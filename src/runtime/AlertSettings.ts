@@ -9,10 +9,13 @@ import { webhookTarget } from "../reactors/WebhookTarget.js"
 /** What is told to whom. */
 export interface AlertSettings {
   readonly asked: ReadonlySet<AlertKind>
+  /** Whether alerts are written to the log too, beside the line that each silence has there anyway. */
+  readonly log: boolean
   readonly webhook: Option.Option<{ readonly url: Redacted.Redacted; readonly secret: Redacted.Redacted }>
 }
 
 const ON = "TIDEMARK_ALERT_ON"
+const LOG = "TIDEMARK_ALERT_LOG"
 const WEBHOOK = "TIDEMARK_ALERT_WEBHOOK"
 const SECRET = "TIDEMARK_ALERT_SECRET"
 
@@ -59,16 +62,18 @@ const webhook = Config.all([
   }),
 )
 
-export const alertSettings: Config.Config<AlertSettings> = Config.all({ asked, webhook })
+const log = Config.boolean(LOG).pipe(Config.withDefault(false))
 
-/** A reactor for each target: the log always, the webhook where one is named. */
+export const alertSettings: Config.Config<AlertSettings> = Config.all({ asked, log, webhook })
+
+/** A reactor for each target that is named. */
 export const alertReactors = (settings: AlertSettings): ReadonlyArray<Reactor<Alert, AlertNotDelivered>> => {
-  const targets = Option.match(settings.webhook, {
-    onNone: () => [logTarget],
+  const toWebhook = Option.match(settings.webhook, {
+    onNone: () => [],
     onSome: ({ url, secret }) => [
-      logTarget,
       webhookTarget({ url, secret, timeoutMs: TIMEOUT_MS, refusals: REFUSALS, now: Date.now }),
     ],
   })
+  const targets = [...(settings.log ? [logTarget] : []), ...toWebhook]
   return targets.map((target) => alertReactor(target, settings.asked))
 }

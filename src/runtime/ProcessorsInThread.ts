@@ -7,10 +7,10 @@ import { withoutOldRates } from "../processors/FoldRunner.js"
 import { Processors, type Progress } from "../processors/Processors.js"
 import type { Runner } from "../processors/Runner.js"
 import { projectionsWith } from "../projections/index.js"
-import { reactors } from "../reactors/index.js"
 import { type Build, ReadModels, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import type { LogForThread } from "./EventLogs.js"
 import { type FoldingThread, type ProcessorsDied, startFoldingThread } from "./FoldingThread.js"
+import { reactorsHere } from "./Reactors.js"
 import type { ReadModelsData } from "./ReadModelStore.js"
 
 export { ProcessorsDied } from "./FoldingThread.js"
@@ -142,7 +142,10 @@ export const layer = (
       const log = yield* EventLog
       const readModels = yield* ReadModels
       const runner = yield* makeRunner(options)
-      const definitions = allDefinitions(projectionsWith(process.env.TIDEMARK_PROJECTIONS ?? ""), reactors)
+      const definitions = allDefinitions(
+        projectionsWith(process.env.TIDEMARK_PROJECTIONS ?? ""),
+        reactorsHere(),
+      )
       const { tuning } = options
       return yield* makeController({ log, readModels, runner, definitions, ...(tuning && { tuning }) })
     }),

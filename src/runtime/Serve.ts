@@ -15,7 +15,6 @@ import { Processors } from "../processors/Processors.js"
 import { optional, projections } from "../projections/index.js"
 import * as EngineQueries from "../queries/Queries.js"
 import { Queries } from "../queries/Queries.js"
-import { reactors } from "../reactors/index.js"
 import { ReadModels } from "../readmodels/ReadModels.js"
 import { compareInThread } from "./CompareInThread.js"
 import { loadCountryFile } from "./CountryFile.js"
@@ -27,6 +26,7 @@ import { listen, pathOf } from "./HttpServer.js"
 import { keyStoreLayer } from "./KeyStores.js"
 import { metricsHandler } from "./Metrics.js"
 import * as ProcessorsInThread from "./ProcessorsInThread.js"
+import { reactorsHere } from "./Reactors.js"
 import { readerLayer, readModelsData } from "./ReadModelStore.js"
 import { loadSecrets, type Secrets } from "./Secrets.js"
 import type { RuntimeSettings } from "./Settings.js"
@@ -96,7 +96,7 @@ const open = (
       prepareComparison: compareInThread({ readModels }),
       collectionsOf: (name) => [
         ...new Set(
-          [...projections, ...optional, ...reactors]
+          [...projections, ...optional, ...reactorsHere()]
             .filter((one) => one.name === name)
             .flatMap(({ collections }) => collections),
         ),

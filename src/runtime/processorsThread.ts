@@ -11,10 +11,10 @@ import { makeFoldRunner } from "../processors/FoldRunner.js"
 import type { Progress } from "../processors/Processors.js"
 import type { Runner } from "../processors/Runner.js"
 import { projectionsWith } from "../projections/index.js"
-import { reactors } from "../reactors/index.js"
 import { type Build, ReadModels } from "../readmodels/ReadModels.js"
 import { yieldToRequests } from "../threads/yieldToRequests.js"
 import { type LogForThread, layerInThread } from "./EventLogs.js"
+import { reactorsHere } from "./Reactors.js"
 import { type ReadModelsData, writerLayer } from "./ReadModelStore.js"
 
 export interface ProcessorsThreadData {
@@ -84,7 +84,7 @@ const run = Effect.gen(function* () {
     log,
     readModels,
     projections,
-    reactors,
+    reactors: reactorsHere(),
     deadLetters: data.deadLetters,
   })
   const report = runner.progress.pipe(Effect.map((progress) => say({ _tag: "Progress", progress })))

@@ -8,10 +8,10 @@ import { CannotVerify } from "../../processors/CannotVerify.js"
 import { stateOf } from "../../processors/Reactor.js"
 import { type VerifyReport, verify } from "../../processors/Verify.js"
 import { optional, projections } from "../../projections/index.js"
-import { reactors } from "../../reactors/index.js"
 import * as EmbeddedReadModels from "../../readmodels/embedded/EmbeddedReadModels.js"
 import { ReadModels } from "../../readmodels/ReadModels.js"
 import { type EventLogChoice, layerToRead } from "../../runtime/EventLogs.js"
+import { reactorsHere } from "../../runtime/Reactors.js"
 import { type ReadModelsData, snapshotLayer } from "../../runtime/ReadModelStore.js"
 
 export interface VerifyStores {
@@ -49,7 +49,7 @@ export const runVerify = (
         log: yield* Effect.provide(EventLog, log),
         stored: yield* Effect.provide(ReadModels, stored),
         scratch: yield* Effect.provide(ReadModels, scratch),
-        projections: [...projections, ...optional, ...reactors.map(stateOf)],
+        projections: [...projections, ...optional, ...reactorsHere().map(stateOf)],
         onProgress,
       })
     }),

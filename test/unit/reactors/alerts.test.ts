@@ -195,11 +195,11 @@ describe("the settings of alerts", () => {
   const url = "https://hooks.example/tidemark"
 
   it("give a reactor to each target, so that one does not hold up the other", () => {
-    expect(reactorsOf({})).toEqual(["alerts-log"])
-    expect(reactorsOf({ TIDEMARK_ALERT_WEBHOOK: url, TIDEMARK_ALERT_SECRET: "s" })).toEqual([
-      "alerts-log",
-      "alerts-webhook",
-    ])
+    expect(reactorsOf({})).toEqual([])
+    expect(reactorsOf({ TIDEMARK_ALERT_LOG: "true" })).toEqual(["alerts-log"])
+    const webhook = { TIDEMARK_ALERT_WEBHOOK: url, TIDEMARK_ALERT_SECRET: "s" }
+    expect(reactorsOf(webhook)).toEqual(["alerts-webhook"])
+    expect(reactorsOf({ ...webhook, TIDEMARK_ALERT_LOG: "true" })).toEqual(["alerts-log", "alerts-webhook"])
   })
 
   it("say what is told: returning clients only where that is asked for", () => {
