@@ -13,6 +13,7 @@ beforeAll(async () => {
   await receiver.open()
   tidemark = new TidemarkProcess(directory.path, {
     TIDEMARK_IDLE_AFTER: "1 second",
+    TIDEMARK_ALERT_LOG: "true",
     TIDEMARK_ALERT_WEBHOOK: `${receiver.url}/alerts`,
     TIDEMARK_ALERT_SECRET: SECRET,
   })
