@@ -69,10 +69,14 @@ export class Pressing {
       await this.more(50)
       await fault()
       await this.more(50)
-    } finally {
+    } catch (error) {
+      // What pressing meets because of it is not to hide it.
       going = false
-      await pressing
+      await pressing.catch(() => {})
+      throw error
     }
+    going = false
+    await pressing
   }
 
   /** What was acknowledged is in the log once, and nothing is there that was not sent. */
