@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync, statSync } from "node:fs"
+import { cpSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { DatabaseSync } from "@photostructure/sqlite"
 import { Effect, Exit, Layer, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { fromNumber } from "../../src/domain/Position.js"
@@ -79,6 +80,28 @@ describe("embedded read models", () => {
     }
     // 60 commits wrote more than 120 MB.
     expect(statSync(join(directory, "build-b.db-wal")).size).toBeLessThan(80 * 1024 * 1024)
+    await close()
+  })
+
+  it("can be read before they are written to again, when the program was killed while it made their file", async () => {
+    const [killed, left] = [temporary(), temporary()]
+    const making = new DatabaseSync(join(killed, "build-b.db"))
+    // Of changes that do not fit the cache some are in the file, and what was there is in the journal.
+    making.exec(`
+      PRAGMA cache_size = 5;
+      CREATE TABLE c (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, doc TEXT NOT NULL);
+      INSERT INTO c (key, doc) VALUES ('kept', '1');
+      BEGIN;
+    `)
+    const insert = making.prepare("INSERT INTO c (key, doc) VALUES (?, '2')")
+    for (let i = 0; i < 2_000; i++) insert.run(`lost-${i}-${"x".repeat(200)}`)
+    cpSync(killed, left, { recursive: true })
+    making.close()
+    expect(readdirSync(left)).toContain("build-b.db-journal")
+    const { reader, close } = await openEmbedded(left)
+    const scan = { collection: "c", from: "", to: "~" }
+    const { rows } = await Effect.runPromise(reader.query("b", 0, [scan]))
+    expect(rows).toEqual([[{ key: "kept", doc: 1 }]])
     await close()
   })
 })

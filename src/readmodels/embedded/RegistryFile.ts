@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from "node:fs"
 import { DatabaseSync } from "@photostructure/sqlite"
 import type { Registered } from "../ReadModels.js"
-import { type Database, registryFile, type Statement, whereTableExists } from "./Tables.js"
+import { type Database, openToRead, registryFile, type Statement, whereTableExists } from "./Tables.js"
 
 /** Who serves and what is folded, in a file that any process of the machine may write. Errors are thrown. */
 export class RegistryFile {
@@ -22,10 +22,7 @@ export class RegistryFile {
   private statement(): Statement | undefined {
     if (this.all !== undefined) return this.all
     const file = registryFile(this.directory)
-    if (this.reader === undefined && existsSync(file)) {
-      this.reader = new DatabaseSync(file, { readOnly: true })
-      this.reader.exec("PRAGMA busy_timeout = 5000")
-    }
+    if (this.reader === undefined && existsSync(file)) this.reader = openToRead(file)
     const { reader } = this
     if (reader === undefined) return undefined
     this.all = whereTableExists(() => reader.prepare("SELECT record FROM registered ORDER BY projection"))

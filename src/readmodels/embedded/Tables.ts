@@ -37,9 +37,43 @@ export const openWriter = (directory: string, build: string): Database => {
   return database
 }
 
+const touch = (database: Database): void => {
+  database.exec("PRAGMA busy_timeout = 5000")
+  database.prepare("SELECT 1 FROM sqlite_schema").get()
+}
+
+/**
+ * After `kill -9` the index of the write-ahead log may have to be made anew. Only who may write can do that, which a
+ * reader has to be where it comes before the writer.
+ */
+const recover = (file: string): void => {
+  const database = new DatabaseSync(file)
+  try {
+    touch(database)
+  } finally {
+    database.close()
+  }
+}
+
+/** For reading alone. */
+export const openToRead = (file: string): Database => {
+  const database = new DatabaseSync(file, { readOnly: true })
+  try {
+    touch(database)
+    return database
+  } catch (error) {
+    database.close()
+    if (!(error instanceof Error && error.message.includes("readonly database"))) throw error
+  }
+  recover(file)
+  const again = new DatabaseSync(file, { readOnly: true })
+  touch(again)
+  return again
+}
+
 export const openReader = (directory: string, build: string): Database => {
-  const database = new DatabaseSync(databaseFile(directory, build), { readOnly: true })
-  database.exec("PRAGMA busy_timeout = 5000; PRAGMA cache_size = -24576")
+  const database = openToRead(databaseFile(directory, build))
+  database.exec("PRAGMA cache_size = -24576")
   return database
 }
 
