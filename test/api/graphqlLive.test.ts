@@ -112,7 +112,8 @@ describe.each([
     await poll(() => messages.length, 2_000).toBeGreaterThan(0)
     expect(messages[0]!.arrived - began).toBeLessThan(1_500)
     expect(eventsOf(messages[0]!.live)).toBe(2)
-    expect(messages[0]!.live.activeClients).toBe(2)
+    // Clients are folded apart: on a busy machine the first message does not wait for them.
+    await poll(() => messages.at(-1)!.live.activeClients).toBe(2)
     expect(messages[0]!.live.lastMinutes).toHaveLength(30)
     expect(messages[0]!.live.lastMinutes.reduce((sum, { value }) => sum + value, 0)).toBe(2)
     expect(messages[0]!.live.latest.map((event) => [event.id, event.clientId])).toEqual([
