@@ -3,6 +3,7 @@ import { type RecordedEvent, type StoredEvent, SystemType } from "../domain/Even
 import { PARTITIONS, type Partition, parseStream, prefixesOf } from "../domain/Partition.js"
 import { compare, min, type Position } from "../domain/Position.js"
 import type { EventLogService, LogError } from "../eventlog/EventLog.js"
+import { ofMerchants } from "./clients/Facts.js"
 import * as Merchant from "./Merchant.js"
 import type { Mark, PresenceFact, StreamIndex } from "./StreamIndex.js"
 
@@ -21,6 +22,8 @@ export const presenceAfter = (
   position: Position,
 ): PresenceFact | undefined => {
   if (type === SystemType.ClientReturned || type === SystemType.MerchantResumed) return { position }
+  // Watched no more: a silence that lasts is forgotten.
+  if (before?.silence !== undefined && ofMerchants.secondsOf(data.settings) === 0) return { position }
   if (data.silence === undefined) return before
   return { silence: data.silence, position }
 }

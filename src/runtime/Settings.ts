@@ -1,4 +1,4 @@
-import { Config, ConfigError, Duration, Effect, Either, type Option, Redacted } from "effect"
+import { Config, ConfigError, Duration, Effect, Either, Option, Redacted } from "effect"
 import { faultOf, isConnection } from "../eventlog/eventstoredb/Connection.js"
 import { isPrefix } from "../eventlog/eventstoredb/Prefixed.js"
 import { type DeadLetterPolicy, deadLetterPolicies } from "../processors/DeadLetters.js"
@@ -83,12 +83,22 @@ const port = Config.integer("TIDEMARK_PORT").pipe(
 )
 
 const lasting = (name: string, standard: Duration.Duration) =>
-  Config.duration(name).pipe(
-    Config.withDefault(standard),
-    Config.validate({
-      message: `${name} must be longer than nothing, such as "30 minutes"`,
-      validation: (value: Duration.Duration) => Duration.toMillis(value) > 0 && Duration.isFinite(value),
+  Config.string(name).pipe(
+    Config.mapOrFail((text) => {
+      const found = Option.filter(
+        Duration.decodeUnknown(text),
+        (value) => Duration.toMillis(value) > 0 && Duration.isFinite(value),
+      )
+      return Option.isSome(found)
+        ? Either.right(found.value)
+        : Either.left(
+            ConfigError.InvalidData(
+              [name],
+              `"${text}" must be a number and a unit, and longer than nothing, such as "30 minutes" or "2 seconds"`,
+            ),
+          )
     }),
+    Config.withDefault(standard),
   )
 
 const DEAD_LETTERS = "TIDEMARK_DEAD_LETTERS"

@@ -75,6 +75,7 @@ const servers: Readonly<Record<string, (monitor: Monitor, told: Told) => Promise
     app.register(
       fastifyMonitor(monitor, {
         clientId: ({ raw }) => told?.clientId?.(raw),
+        ...(told?.address === undefined ? {} : { address: ({ raw }) => told.address?.(raw) }),
         ignore: ({ raw }) => told?.ignore?.(raw) ?? false,
       }),
     )
@@ -90,6 +91,7 @@ const servers: Readonly<Record<string, (monitor: Monitor, told: Told) => Promise
     app.use(
       expressMonitor(monitor, {
         clientId: (request) => told?.clientId?.(request),
+        ...(told?.address === undefined ? {} : { address: (request) => told.address?.(request) }),
         ignore: (request) => told?.ignore?.(request) ?? false,
       }),
     )
@@ -161,6 +163,26 @@ describe.each(Object.entries(servers))("requests of %s", (name, serve) => {
     expect((await fetch(`${url}${place}/throws`)).status).toBe(200)
     await until("sent", 20_000, () => monitor.counters().accepted === 1)
     expect(monitor.counters().failedOptions).toBe(1)
+  })
+
+  it("are noted without what is no text, when a function of the application gives that", async () => {
+    const monitor = openHere()
+    const given: Array<unknown> = [null, "", { id: 1 }]
+    const url = await serve(monitor, {
+      clientId: () => given.shift() as string,
+      address: () => null as unknown as string,
+    })
+    const headers = { "user-agent": "tests/1" }
+    for (const path of ["/null", "/empty", "/object"]) {
+      expect((await fetch(url + place + path, { headers })).status).toBe(200)
+    }
+    await until("sent", 20_000, () => monitor.counters().accepted === 3)
+    expect(monitor.counters()).toMatchObject({ failedOptions: 1, rejected: 0 })
+    // All three are the one client that address and user agent make.
+    const stored = (await requestsOf(place)).filter(({ data }) =>
+      /(null|empty|object)$/.test(data.path ?? ""),
+    )
+    expect(new Set(stored.map(({ data }) => data.clientKey)).size).toBe(1)
   })
 })
 

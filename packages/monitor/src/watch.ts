@@ -38,7 +38,7 @@ export const watcher = <R>(
     if (!said) {
       monitor.report({
         kind: "option",
-        message: `a function given to the monitor threw: ${messageOf(cause)}`,
+        message: `a function given to the monitor failed: ${messageOf(cause)}`,
       })
     }
     said = true
@@ -50,6 +50,14 @@ export const watcher = <R>(
     } catch (cause) {
       return failed(cause)
     }
+  }
+  /** Not every application has its types checked: what is no text must not end up as one, or throw later. */
+  const askText = (given: ((request: R) => unknown) | undefined, request: R): string | undefined => {
+    const value = ask(given, request)
+    if (value === undefined || value === null || value === "") return undefined
+    if (typeof value === "string") return value
+    if (typeof value === "number" || typeof value === "bigint") return String(value)
+    return failed(new TypeError(`it gave a value of type ${typeof value}, which is no string`))
   }
   return (request, raw, response) => {
     if (ask(ignore, request) === true) return
@@ -63,10 +71,10 @@ export const watcher = <R>(
         at,
         method: raw.method,
         target,
-        address: ask(address, request),
+        address: askText(address, request),
         agent: raw.headers["user-agent"],
-        clientId: ask(clientId, request),
-        merchantId: ask(merchantOf, request),
+        clientId: askText(clientId, request),
+        merchantId: askText(merchantOf, request),
       })
     })
   }

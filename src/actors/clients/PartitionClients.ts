@@ -20,7 +20,6 @@ export class PartitionClients {
   private readonly lacking = new Map<string, Array<StoredEvent>>()
   /** While the log is read: clients that became idle since it began, as the index may be ahead. */
   private readonly idle = new Map<string, Idle>()
-  private base: Position = start
   /** Everything of the partition up to here is in it. */
   upTo: Position = start
 
@@ -51,8 +50,10 @@ export class PartitionClients {
     if (seconds === undefined) return
     this.setIdleAfter(merchantId, seconds === 0 ? undefined : seconds * 1000)
     if (!this.watched.fromSetting) return
-    if (seconds === 0) this.live.remove(merchantId)
-    else if (this.live.find(merchantId) < 0 && !isIdle()) {
+    if (seconds === 0) {
+      this.live.remove(merchantId)
+      this.idle.delete(merchantId)
+    } else if (this.live.find(merchantId) < 0 && !isIdle()) {
       this.put(merchantId, merchantId, { at: recordedAt, recordedAt })
     }
   }
@@ -91,7 +92,6 @@ export class PartitionClients {
 
   /** The log is read from `upTo` on. */
   beginFold(): void {
-    this.base = this.upTo
     this.idle.clear()
   }
 
@@ -158,14 +158,14 @@ export class PartitionClients {
 
   /**
    * As of the place in the log that the fold has reached. What the index says is of the log's end: if that fact
-   * comes later than where the fold began, only the fact itself will tell (`later`).
+   * comes later, only the fact itself will tell (`later`).
    */
   private presenceOf(key: string, index: StreamIndex): Presence | "later" {
     const known = this.live.get(key) ?? this.idle.get(key)
     if (known !== undefined) return known
     const fact = index.find(this.watched.streamOf(this.partition, key))?.presence
     if (fact === undefined) return undefined
-    if (compare(fact.position, this.base) > 0) return "later"
+    if (compare(fact.position, this.upTo) > 0) return "later"
     return fact.silence === undefined ? undefined : { silence: fact.silence }
   }
 

@@ -57,15 +57,16 @@ export const liveChunks = async function* (
       yield chunk.subarray(0, bytesRead)
       continue
     }
-    yield NOTHING
     const named = await stat(file).catch(() => undefined)
     if (named?.ino === ino && named.dev === dev) noticed = undefined
     else {
-      noticed ??= performance.now()
       // Renaming sets the time of change as well: a file that was rotated long ago need not be waited for.
-      const quietMs = Math.max(performance.now() - noticed, Date.now() - ctimeMs)
-      if (quietMs >= settleMs) return onEnd("renamed")
+      const quietMs = Math.max(performance.now() - (noticed ?? performance.now()), Date.now() - ctimeMs)
+      // Read once more since: while the server was away nobody asked, and what came last was not seen yet.
+      if (noticed !== undefined && quietMs >= settleMs) return onEnd("renamed")
+      noticed ??= performance.now()
     }
+    yield NOTHING
     await sleep(pollMs, undefined, { signal }).catch(() => {})
   }
   // The importer stops at a chunk: without one it would take a line that is half there for a whole one.

@@ -231,6 +231,32 @@ describe("a merchant whose silence is watched", () => {
     expect(await facts(world)).toEqual([fell, resumed, { ...fell, at: 29 * MINUTE }])
     await world.close()
   })
+
+  it("is reported again when it is watched again, as if nothing had been reported before", {
+    timeout: 60_000,
+  }, async () => {
+    for (const forget of [undefined, false, true]) {
+      const world = new World()
+      await world.start()
+      await visit(world, "1")
+      await watch(world, 300)
+      world.now += 5 * MINUTE
+      await world.untilTypes("MerchantFellSilent", 1)
+      await watch(world, 0)
+      if (forget !== undefined) await world.restart(forget)
+      world.now += MINUTE
+      await visit(world, "2")
+      await watch(world, 300)
+      if (forget !== undefined) await world.restart(forget)
+      world.now += 5 * MINUTE
+      await world.untilTypes("MerchantFellSilent", 2)
+      const types = ["MerchantFellSilent", "MerchantFellSilent"]
+      expect((await facts(world)).map(({ type }) => type)).toEqual(types)
+      await visit(world, "3")
+      expect((await facts(world)).map(({ type }) => type)).toEqual([...types, "MerchantResumed"])
+      await world.close()
+    }
+  })
 })
 
 describe("actors and oracle agree", () => {

@@ -1,0 +1,25 @@
+import { ConfigProvider, Duration, Effect, Exit } from "effect"
+import { expect, it } from "vitest"
+import { runtimeSettings } from "../../../src/runtime/Settings.js"
+
+const settings = (environment: Readonly<Record<string, string>>) =>
+  Effect.runPromiseExit(
+    Effect.withConfigProvider(runtimeSettings, ConfigProvider.fromMap(new Map(Object.entries(environment)))),
+  )
+
+it("takes durations with a unit, and the standard where none is given", async () => {
+  const found = await settings({ TIDEMARK_IDLE_AFTER: "2 seconds" })
+  expect(Exit.isSuccess(found) && Duration.toMillis(found.value.idleAfter)).toBe(2_000)
+  expect(Exit.isSuccess(found) && Duration.toMinutes(found.value.passivateAfter)).toBe(2)
+})
+
+it.each(["2s", "30", "", "0 seconds", "-1 minute", "Infinity"])(
+  'says how "%s" should have been written',
+  async (text) => {
+    const found = await settings({ TIDEMARK_IDLE_AFTER: text })
+    const said = Exit.isFailure(found) ? String(found.cause) : ""
+    expect(said).toContain(`"${text}" must be a number and a unit`)
+    expect(said).toContain("TIDEMARK_IDLE_AFTER")
+    expect(said).toContain("2 seconds")
+  },
+)
