@@ -342,8 +342,8 @@ export class PartitionHost {
       if (!merchantChanged || !(actor instanceof MerchantActor)) continue
       for (const { event } of events) {
         for (const one of this.watched) {
-          const seconds = one.watched.secondsOf(event.data.settings)
-          one.set(actor.id, seconds, recordedAt, () => actor.lasting !== undefined)
+          const times = one.watched.timesIn(event.data.settings)
+          one.set(actor.id, times, recordedAt, () => actor.lasting !== undefined)
         }
       }
     }

@@ -69,6 +69,8 @@ export interface Silence {
   readonly historical: boolean
   /** Address the client was last seen with, truncated; when one is kept. */
   readonly address?: string
+  /** Country the client was last seen in; when one is known. */
+  readonly country?: string
 }
 
 /** The end of a silence that was reported. Instants in epoch ms. */
@@ -82,6 +84,9 @@ export interface Return {
   readonly activityAt: number
   /** As of the silence that ends. */
   readonly historical: boolean
+  /** Of the client from now on, truncated: with the country it says which idle time counts. */
+  readonly address?: string
+  readonly country?: string
 }
 
 export interface Metadata {

@@ -1,4 +1,5 @@
 import { type RecordedEvent, type StoredEvent, SystemType } from "./Event.js"
+import type { IdleGroup } from "./IdleTimes.js"
 
 /** What a merchant can set. `idleAfterSeconds` overrides the system's silence time for its clients. */
 export interface MerchantSettings {
@@ -9,6 +10,8 @@ export interface MerchantSettings {
   readonly location?: string
   readonly businessType?: string
   readonly idleAfterSeconds?: number
+  /** Idle times of some of its clients: the first group that a client is in counts. */
+  readonly idleGroups?: ReadonlyArray<IdleGroup>
   /** Silence of the merchant itself after which that is reported; 0 or missing for never. */
   readonly silentAfterSeconds?: number
 }
