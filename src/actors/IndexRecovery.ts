@@ -11,6 +11,7 @@ export const allPartitions: ReadonlyArray<Partition> = Array.from({ length: PART
 const changesMerchant = (type: string): boolean =>
   type === SystemType.MerchantCreated ||
   type === SystemType.MerchantSettingsChanged ||
+  type === SystemType.SystemSettingsChanged ||
   type === SystemType.ApiKeyIssued ||
   type === SystemType.ApiKeyRevoked
 

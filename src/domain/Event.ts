@@ -122,6 +122,8 @@ export interface RecordedEvent extends NewEvent {
 export const SystemType = {
   MerchantCreated: "MerchantCreated",
   MerchantSettingsChanged: "MerchantSettingsChanged",
+  /** In the reserved merchant's stream of every partition, so that each owner sees it in its own order. */
+  SystemSettingsChanged: "SystemSettingsChanged",
   ApiKeyIssued: "ApiKeyIssued",
   ApiKeyRevoked: "ApiKeyRevoked",
   ClientSeen: "ClientSeen",

@@ -1,5 +1,5 @@
 import { type RecordedEvent, type StoredEvent, SystemType } from "./Event.js"
-import type { IdleGroup } from "./IdleTimes.js"
+import type { IdleGroup, IdleSettings } from "./IdleTimes.js"
 
 /** What a merchant can set. `idleAfterSeconds` overrides the system's silence time for its clients. */
 export interface MerchantSettings {
@@ -16,6 +16,9 @@ export interface MerchantSettings {
   readonly silentAfterSeconds?: number
 }
 
+/** What an administrator sets for the whole system while it runs. It comes before what the program was started with. */
+export type SystemSettings = IdleSettings
+
 export type SettingsChange = { readonly [K in keyof MerchantSettings]?: MerchantSettings[K] }
 
 export const defaultSettings: MerchantSettings = { timezone: "UTC", currency: "USD" }
@@ -29,6 +32,7 @@ export const evolveSettings = (
     case SystemType.MerchantCreated:
       return { ...defaultSettings, ...(event.data.settings as SettingsChange) }
     case SystemType.MerchantSettingsChanged:
+    case SystemType.SystemSettingsChanged:
       return { ...(settings ?? defaultSettings), ...(event.data.settings as SettingsChange) }
     default:
       return settings

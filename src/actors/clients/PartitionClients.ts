@@ -121,7 +121,11 @@ export class PartitionClients {
     this.upTo = position
     const { type, data } = event
     const key = this.watched.keyOf(data)
-    if (type === SystemType.MerchantCreated || type === SystemType.MerchantSettingsChanged) {
+    if (
+      type === SystemType.MerchantCreated ||
+      type === SystemType.MerchantSettingsChanged ||
+      type === SystemType.SystemSettingsChanged
+    ) {
       const { merchantId } = data
       this.set(merchantId, this.watched.timesIn(data.settings), metadata.recordedAt, () => {
         const presence = this.presenceOf(merchantId, index)
