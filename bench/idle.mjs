@@ -8,7 +8,7 @@ import { cpus, tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { Effect, Stream } from "effect"
-import { LiveClients } from "../dist/actors/clients/LiveClients.js"
+import { LiveClients, nowhere } from "../dist/actors/clients/LiveClients.js"
 import { touch } from "../dist/domain/Idle.js"
 import { openEmbeddedLog } from "../dist/eventlog/embedded/EmbeddedLog.js"
 import { KEY, memoryOf, pause, serve } from "./support/program.mjs"
@@ -32,7 +32,7 @@ const tables = (clients, touches) => {
     const live = partitions[partition]
     const place = live.find(key)
     const { next } = touch(live.at(place), clock, clock, IDLE_AFTER_MS)
-    live.putAt(place, key, merchants[partition], IDLE_AFTER_MS, next, -1)
+    live.putAt(place, key, merchants[partition], IDLE_AFTER_MS, next, nowhere)
   }
   const timed = (times, numberOf) => {
     const began = process.hrtime.bigint()

@@ -1,4 +1,4 @@
-import { type Partition, partitionOf, SYSTEM } from "../domain/Partition.js"
+import { PARTITIONS, type Partition, partitionOf, SYSTEM } from "../domain/Partition.js"
 import { max, type Position, start } from "../domain/Position.js"
 import { Admission } from "./Admission.js"
 import type { PartitionNodeService } from "./PartitionNode.js"
@@ -11,6 +11,7 @@ import type {
   RecordResult,
   SettingsCommand,
   SettingsResult,
+  SystemCommand,
 } from "./Recorder.js"
 import type { RemotePartitionsService } from "./RemotePartitions.js"
 
@@ -63,6 +64,25 @@ export class Dispatch implements RecorderService {
     const { merchantId, change, origin } = command
     const _tag = command.kind === "create" ? "Create" : "Update"
     this.send(this.partition(merchantId), new MerchantPart({ _tag, merchantId, change }, origin, done))
+  }
+
+  readonly changeSystem = (
+    { change, origin }: SystemCommand,
+    done: (result: SettingsResult) => void,
+  ): void => {
+    let position: Position = start
+    let open = PARTITIONS
+    let failed: SettingsResult | undefined
+    const answered = (result: SettingsResult) => {
+      if (result._tag === "Saved") position = max(position, result.position)
+      else failed = result
+      if (--open > 0) return
+      done(failed ?? (result._tag === "Saved" ? { ...result, position } : result))
+    }
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      const command = { _tag: "Update", merchantId: SYSTEM, change } as const
+      this.send(partition, new MerchantPart(command, origin, answered))
+    }
   }
 
   readonly changeApiKey: RecorderService["changeApiKey"] = ({ origin, ...command }, done): void => {

@@ -12,6 +12,7 @@ export const allPartitions: ReadonlyArray<Partition> = Array.from({ length: PART
 const changesMerchant = (type: string): boolean =>
   type === SystemType.MerchantCreated ||
   type === SystemType.MerchantSettingsChanged ||
+  type === SystemType.SystemSettingsChanged ||
   type === SystemType.ApiKeyIssued ||
   type === SystemType.ApiKeyRevoked
 
@@ -23,7 +24,7 @@ export const presenceAfter = (
 ): PresenceFact | undefined => {
   if (type === SystemType.ClientReturned || type === SystemType.MerchantResumed) return { position }
   // Watched no more: a silence that lasts is forgotten.
-  if (before?.silence !== undefined && ofMerchants.secondsOf(data.settings) === 0) return { position }
+  if (before?.silence !== undefined && ofMerchants.timesIn(data.settings)?.idleAfterSeconds === 0) return { position }
   if (data.silence === undefined) return before
   return { silence: data.silence, position }
 }

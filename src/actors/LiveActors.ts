@@ -1,8 +1,9 @@
 import type { Active, Idle, Presence } from "../domain/Idle.js"
+import type { Whereabouts } from "../domain/IdleTimes.js"
 import { streamNamespace, uuidv5Bytes } from "../domain/Ids.js"
 import type { Partition } from "../domain/Partition.js"
 import * as Client from "./Client.js"
-import { NO_ADDRESS } from "./clients/AddressCode.js"
+import { nowhere } from "./clients/LiveClients.js"
 import { Generations } from "./Generations.js"
 import * as Merchant from "./Merchant.js"
 import type { PresenceFact, StreamIndex } from "./StreamIndex.js"
@@ -33,7 +34,8 @@ abstract class Actor {
   place = -1
   /** Of the event that was last taken. */
   merchantId = ""
-  address = NO_ADDRESS
+  /** What is known of it, once `becomes` is set. */
+  whereabouts: Whereabouts = nowhere
 
   constructor(
     readonly stream: string,
@@ -67,7 +69,7 @@ abstract class Actor {
     this.last = undefined
     this.drafted = 0
     this.becomes = undefined
-    this.address = NO_ADDRESS
+    this.whereabouts = nowhere
   }
 }
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util"
 import { STORED_VERSION, type StoredEvent, SystemType } from "../domain/Event.js"
 import { SYSTEM } from "../domain/Partition.js"
 import {
@@ -10,7 +11,7 @@ import type { ApiKeyCommand, Incoming } from "./Recorder.js"
 
 export { merchantStream as streamName } from "../domain/Partition.js"
 
-// Events: MerchantCreated, MerchantSettingsChanged, ApiKeyIssued, ApiKeyRevoked (SystemType), and the
+// Events: MerchantCreated, MerchantSettingsChanged (of the reserved merchant SystemSettingsChanged), ApiKeyIssued, ApiKeyRevoked (SystemType), and the
 // business events as they were sent.
 
 /** One API key of the merchant. A revoked one stays, so that its id is never used again. */
@@ -31,6 +32,7 @@ export const evolve = (state: Merchant, event: StoredEvent): Merchant => {
   switch (event.type) {
     case SystemType.MerchantCreated:
     case SystemType.MerchantSettingsChanged:
+    case SystemType.SystemSettingsChanged:
       return { ...state, settings: evolveSettings(state.settings, event) }
     case SystemType.ApiKeyIssued: {
       const key = event.data.apiKey
@@ -86,7 +88,7 @@ const withoutUndefined = (change: SettingsChange): SettingsChange =>
 const changed = (settings: MerchantSettings, change: SettingsChange): SettingsChange =>
   Object.fromEntries(
     Object.entries(withoutUndefined(change)).filter(
-      ([name, value]) => settings[name as keyof MerchantSettings] !== value,
+      ([name, value]) => !isDeepStrictEqual(settings[name as keyof MerchantSettings], value),
     ),
   )
 
@@ -108,17 +110,19 @@ export const decide = (state: Merchant, command: Command, at: At): Decision => {
         ? { _tag: "Append", events: [created(command.merchantId, command.change, at)] }
         : { _tag: "Exists" }
     case "Update": {
-      if (state.settings === undefined) return missing
-      const settings = changed(state.settings, command.change)
+      const { merchantId } = command
+      if (state.settings === undefined && merchantId !== SYSTEM) return missing
+      const settings = changed(state.settings ?? defaultSettings, command.change)
       if (Object.keys(settings).length === 0) return nothing
       return {
         _tag: "Append",
         events: [
           {
             v: STORED_VERSION,
-            type: SystemType.MerchantSettingsChanged,
+            type:
+              merchantId === SYSTEM ? SystemType.SystemSettingsChanged : SystemType.MerchantSettingsChanged,
             at: at.now,
-            data: { id: `settings-${at.revision}`, merchantId: command.merchantId, settings },
+            data: { id: `settings-${at.revision}`, merchantId, settings },
           },
         ],
       }

@@ -179,10 +179,13 @@ export class PartitionHost {
     }
     // What comes after facts that the log lacks waits until it has them: they are older.
     for (const part of lacking.length > 0 ? [] : this.queue) {
-      if (turn.events >= limit) break
+      // What concerns all merchants has a turn of its own: a turn keeps the order of each, not that of all.
+      const isForAll = part._tag === "Merchant" && part.isForAll
+      if (turn.events >= limit || (isForAll && turn.events > 0)) break
       turn.take(part, limit - turn.events)
       if (!part.taken) break
       taken++
+      if (isForAll) break
     }
     this.queue = taken === this.queue.length ? [] : this.queue.slice(taken)
     this.services.counters.turns++
@@ -342,8 +345,8 @@ export class PartitionHost {
       if (!merchantChanged || !(actor instanceof MerchantActor)) continue
       for (const { event } of events) {
         for (const one of this.watched) {
-          const seconds = one.watched.secondsOf(event.data.settings)
-          one.set(actor.id, seconds, recordedAt, () => actor.lasting !== undefined)
+          const times = one.watched.timesIn(event.data.settings)
+          one.set(actor.id, times, recordedAt, () => actor.lasting !== undefined)
         }
       }
     }

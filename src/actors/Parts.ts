@@ -1,3 +1,4 @@
+import { SYSTEM } from "../domain/Partition.js"
 import type { Position } from "../domain/Position.js"
 import type * as Merchant from "./Merchant.js"
 import type { Incoming, Origin, RecordedAs, SettingsResult } from "./Recorder.js"
@@ -82,6 +83,11 @@ export class MerchantPart {
 
   get taken(): boolean {
     return this.next > 0
+  }
+
+  /** It concerns all merchants of the partition. */
+  get isForAll(): boolean {
+    return this.command._tag === "Update" && this.command.merchantId === SYSTEM
   }
 
   settle(): void {

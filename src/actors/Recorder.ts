@@ -1,7 +1,7 @@
 import { Context } from "effect"
 import type { EventData } from "../domain/Event.js"
 import type { Position } from "../domain/Position.js"
-import type { MerchantSettings, SettingsChange } from "../domain/Settings.js"
+import type { MerchantSettings, SettingsChange, SystemSettings } from "../domain/Settings.js"
 
 /** What identifies a client outside the log's plain text. Stored once, encrypted, in its profile. */
 export interface ClientProfile {
@@ -57,6 +57,12 @@ export interface SettingsCommand {
   readonly origin: Origin
 }
 
+export interface SystemCommand {
+  /** Something has to be in it. */
+  readonly change: SystemSettings
+  readonly origin: Origin
+}
+
 export type SettingsResult =
   | { readonly _tag: "Saved"; readonly settings: MerchantSettings; readonly position: Position }
   | { readonly _tag: "Exists" }
@@ -85,6 +91,8 @@ export interface RecorderService {
     done: (result: RecordResult) => void,
   ) => void
   readonly changeSettings: (command: SettingsCommand, done: (result: SettingsResult) => void) => void
+  /** Every partition hears it: answered when the last has it. Repeating it is safe. */
+  readonly changeSystem: (command: SystemCommand, done: (result: SettingsResult) => void) => void
   readonly changeApiKey: (command: ApiKeyCommand, done: (result: SettingsResult) => void) => void
 }
 

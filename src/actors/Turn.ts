@@ -1,14 +1,15 @@
 import { isSystemType, type Metadata, type NewEvent, type StoredEvent } from "../domain/Event.js"
 import { activityTime, isIdle, silenceAt, touch } from "../domain/Idle.js"
+import type { IdleSettings } from "../domain/IdleTimes.js"
 import { eventId } from "../domain/Ids.js"
 import { SYSTEM } from "../domain/Partition.js"
 import type { Append } from "../eventlog/EventLog.js"
 import { seal } from "../keystore/Sealed.js"
 import * as Client from "./Client.js"
-import { addressCode, addressOf } from "./clients/AddressCode.js"
 import { becameIdle, ofClients, ownMetadata, returned } from "./clients/Facts.js"
 import type { Due } from "./clients/LiveClients.js"
 import type { PartitionClients } from "./clients/PartitionClients.js"
+import { whereaboutsAfter, whereaboutsIn, writtenOf } from "./clients/whereabouts.js"
 import { ClientActor, type LiveActor, type LiveActors, type MerchantActor } from "./LiveActors.js"
 import * as Merchant from "./Merchant.js"
 import { ACCEPTED, DUPLICATE, type MerchantPart, type Part, type RecordPart } from "./Parts.js"
@@ -46,9 +47,6 @@ const noClient: RecordedAs = {
 }
 
 const messageOf = (as: RecordedAs): string => (as._tag === "Refused" ? as.message : as._tag)
-
-const idleAfterOf = ({ settings }: Merchant.Merchant): number | undefined =>
-  settings?.idleAfterSeconds === undefined ? undefined : settings.idleAfterSeconds * 1000
 
 const draftOf = (actor: LiveActor): Draft => ({
   actor,
@@ -92,18 +90,17 @@ export class Turn {
   /** A client, or merchant, whose silence is to be reported: before anything that was sent. */
   expire(
     { watched, live }: PartitionClients,
-    { clientKey, merchantId, active, afterMs, address }: Due,
+    { clientKey, merchantId, active, afterMs, address, country }: Due,
   ): void {
     const silence = silenceAt(active, this.recordedAt, afterMs)
     if (silence === undefined) return
     const client = watched === ofClients ? this.actors.client(clientKey) : this.actors.merchant(merchantId)
     this.touch(client)
     client.merchantId = merchantId
-    const known = addressOf(address)
-    const told = known === undefined ? silence : { ...silence, address: known }
+    client.whereabouts = { address, country }
     client.place = live.find(clientKey)
-    client.becomes = { silence: told }
-    this.fact(client, client, becameIdle(watched, merchantId, clientKey, told))
+    client.becomes = { silence: { ...silence, ...writtenOf(client.whereabouts) } }
+    this.fact(client, client, becameIdle(watched, merchantId, clientKey, silence, client.whereabouts))
   }
 
   /** A fact that follows from what the log has, and is missing in it. */
@@ -124,8 +121,9 @@ export class Turn {
       changed++
       if (isIdle(client.becomes)) live.remove(client.id)
       else {
-        const afterMs = own.idleAfterOf(client.merchantId)
-        live.putAt(client.place, client.id, client.merchantId, afterMs, client.becomes, client.address)
+        const { place, id, merchantId, whereabouts } = client
+        const afterMs = own.idleAfterOf(merchantId, whereabouts)
+        live.putAt(place, id, merchantId, afterMs, client.becomes, whereabouts)
       }
     }
     return changed
@@ -230,7 +228,7 @@ export class Turn {
         } else {
           this.notice(clientKey, incoming, metadata)
           const client = this.actors.client(clientKey)
-          const ends = this.present(this.clients, client, actor, incoming, idleAfterOf(actor.nextState))
+          const ends = this.present(this.clients, client, actor, incoming, actor.nextState.settings)
           this.add(actor, actor, { eventId: id, event, metadata }, part, index)
           if (ends !== undefined) this.fact(client, actor, ends)
         }
@@ -267,9 +265,9 @@ export class Turn {
       order = merchant
     }
     this.notice(clientKey, incoming, metadata)
-    const idleAfter = merchantId === SYSTEM ? undefined : idleAfterOf((order as MerchantActor).nextState)
+    const settings = merchantId === SYSTEM ? undefined : (order as MerchantActor).nextState.settings
     const resumes = order === client ? undefined : this.presentMerchant(order as MerchantActor, incoming)
-    const ends = this.present(this.clients, client, order, incoming, idleAfter)
+    const ends = this.present(this.clients, client, order, incoming, settings)
     for (const event of Client.decide(client.state, { _tag: "Record", incoming }, { now: this.recordedAt })) {
       this.add(client, order, { eventId: id, event, metadata }, part, index)
     }
@@ -280,40 +278,47 @@ export class Turn {
   /** The same for a merchant whose silence is watched. */
   private presentMerchant(actor: MerchantActor, incoming: Incoming): StoredEvent | undefined {
     const seconds = actor.nextState.settings?.silentAfterSeconds ?? 0
-    return seconds === 0 ? undefined : this.present(this.merchants, actor, actor, incoming, seconds * 1000)
+    return seconds === 0
+      ? undefined
+      : this.present(this.merchants, actor, actor, incoming, { idleAfterSeconds: seconds })
   }
 
   /**
    * The client's event is taken: before it, its silence may have to be reported; gives what is to be stored behind
    * it, the return. Nothing counts before the turn is stored (`settlePresence`).
-   * @param idleAfter the merchant's own idle time, ms.
+   * @param settings what the merchant says about idle times.
    */
   private present(
-    { live, watched, standardMs }: PartitionClients,
+    own: PartitionClients,
     client: LiveActor,
     order: LiveActor,
     { at, data }: Incoming,
-    idleAfter: number | undefined,
+    settings: IdleSettings | undefined,
   ): StoredEvent | undefined {
+    const { live, watched } = own
     const { merchantId } = data
     if (client.becomes === undefined) client.place = live.find(client.id)
     const before = client.becomes ?? live.at(client.place) ?? client.lasting
+    if (client.becomes === undefined) {
+      client.whereabouts = isIdle(before) ? whereaboutsIn(before.silence) : live.whereaboutsAt(client.place)
+    }
     const { recordedAt } = this
-    const afterMs = idleAfter ?? standardMs
+    const known = client.whereabouts
+    const afterMs = own.idleAfterBy(settings, known)
     const touched = touch(before, activityTime(at, recordedAt), recordedAt, afterMs)
     if (touched.next === before) return undefined
     this.touch(client)
     client.becomes = touched.next
     client.merchantId = merchantId
-    const address = addressCode(data.address)
-    if (address >= 0) client.address = address
     if (touched.silence !== undefined) {
-      const known = addressOf(live.addressOf(client.id))
-      const silence = known === undefined ? touched.silence : { ...touched.silence, address: known }
-      if (isIdle(touched.next)) client.becomes = { silence }
-      this.fact(client, order, becameIdle(watched, merchantId, client.id, silence))
+      if (isIdle(touched.next)) client.becomes = { silence: { ...touched.silence, ...writtenOf(known) } }
+      this.fact(client, order, becameIdle(watched, merchantId, client.id, touched.silence, known))
     }
-    return touched.return === undefined ? undefined : returned(watched, merchantId, client.id, touched.return)
+    // An event that changes nothing does not move the client either.
+    if (watched.hasWhereabouts && !isIdle(touched.next)) client.whereabouts = whereaboutsAfter(known, data)
+    return touched.return === undefined
+      ? undefined
+      : returned(watched, merchantId, client.id, touched.return, client.whereabouts)
   }
 
   /** Unless the log has it: a fact is stored once, whatever a crash or a lost file made of the state. */

@@ -69,6 +69,8 @@ export interface Silence {
   readonly historical: boolean
   /** Address the client was last seen with, truncated; when one is kept. */
   readonly address?: string
+  /** Country the client was last seen in; when one is known. */
+  readonly country?: string
 }
 
 /** The end of a silence that was reported. Instants in epoch ms. */
@@ -82,6 +84,9 @@ export interface Return {
   readonly activityAt: number
   /** As of the silence that ends. */
   readonly historical: boolean
+  /** Of the client from now on, truncated: with the country it says which idle time counts. */
+  readonly address?: string
+  readonly country?: string
 }
 
 export interface Metadata {
@@ -117,6 +122,8 @@ export interface RecordedEvent extends NewEvent {
 export const SystemType = {
   MerchantCreated: "MerchantCreated",
   MerchantSettingsChanged: "MerchantSettingsChanged",
+  /** In the reserved merchant's stream of every partition, so that each owner sees it in its own order. */
+  SystemSettingsChanged: "SystemSettingsChanged",
   ApiKeyIssued: "ApiKeyIssued",
   ApiKeyRevoked: "ApiKeyRevoked",
   ClientSeen: "ClientSeen",

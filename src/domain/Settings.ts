@@ -1,4 +1,5 @@
 import { type RecordedEvent, type StoredEvent, SystemType } from "./Event.js"
+import type { IdleGroup, IdleSettings } from "./IdleTimes.js"
 
 /** What a merchant can set. `idleAfterSeconds` overrides the system's silence time for its clients. */
 export interface MerchantSettings {
@@ -9,9 +10,14 @@ export interface MerchantSettings {
   readonly location?: string
   readonly businessType?: string
   readonly idleAfterSeconds?: number
+  /** Idle times of some of its clients: the first group that a client is in counts. */
+  readonly idleGroups?: ReadonlyArray<IdleGroup>
   /** Silence of the merchant itself after which that is reported; 0 or missing for never. */
   readonly silentAfterSeconds?: number
 }
+
+/** What an administrator sets for the whole system while it runs. It comes before what the program was started with. */
+export type SystemSettings = IdleSettings
 
 export type SettingsChange = { readonly [K in keyof MerchantSettings]?: MerchantSettings[K] }
 
@@ -26,6 +32,7 @@ export const evolveSettings = (
     case SystemType.MerchantCreated:
       return { ...defaultSettings, ...(event.data.settings as SettingsChange) }
     case SystemType.MerchantSettingsChanged:
+    case SystemType.SystemSettingsChanged:
       return { ...(settings ?? defaultSettings), ...(event.data.settings as SettingsChange) }
     default:
       return settings

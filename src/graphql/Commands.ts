@@ -1,6 +1,12 @@
 import { Effect } from "effect"
 import type { GraphQLError } from "graphql"
-import type { ApiKeyCommand, Origin, SettingsCommand, SettingsResult } from "../actors/Recorder.js"
+import type {
+  ApiKeyCommand,
+  Origin,
+  SettingsCommand,
+  SettingsResult,
+  SystemCommand,
+} from "../actors/Recorder.js"
 import type { Context } from "./Context.js"
 import { run, shownError } from "./Errors.js"
 
@@ -42,6 +48,11 @@ const recorded = async (
 export const changeSettings = (context: Context, command: Omit<SettingsCommand, "origin">): Promise<Done> =>
   recorded(context, (done) =>
     context.services.recorder.changeSettings({ ...command, origin: originOf(context) }, done),
+  )
+
+export const changeSystem = (context: Context, command: Omit<SystemCommand, "origin">): Promise<Done> =>
+  recorded(context, (done) =>
+    context.services.recorder.changeSystem({ ...command, origin: originOf(context) }, done),
   )
 
 export const changeApiKey = (context: Context, command: Omit<ApiKeyCommand, "origin">): Promise<Done> =>

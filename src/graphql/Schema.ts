@@ -1,6 +1,7 @@
 import "./schema/Scalars.js"
 import "./schema/Query.js"
 import "./schema/Mutation.js"
+import "./schema/System.js"
 import "./schema/ProjectionCommands.js"
 import "./schema/ProjectionComparison.js"
 import "./schema/LiveMetrics.js"

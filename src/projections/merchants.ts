@@ -1,7 +1,7 @@
 import { isBusinessType, type RecordedEvent, SystemType } from "../domain/Event.js"
-import { partitionOf, SYSTEM } from "../domain/Partition.js"
+import { parseStream, partitionOf, SYSTEM } from "../domain/Partition.js"
 import type { Position } from "../domain/Position.js"
-import { evolveSettings, type MerchantSettings } from "../domain/Settings.js"
+import { evolveSettings, type MerchantSettings, type SystemSettings } from "../domain/Settings.js"
 import type { Docs, Projection } from "../processors/Projection.js"
 import { key, under } from "../readmodels/Key.js"
 import type { Doc, Ref, Row, Scan } from "../readmodels/ReadModels.js"
@@ -16,6 +16,8 @@ const KEY_HASHES = "keyHashes"
 const SETTINGS = "settings"
 /** Partition → how many merchants it has: counting them must not take a look at each. */
 const COUNTS = "counts"
+/** One document: what is set for the system. */
+const SYSTEM_SETTINGS = "system"
 
 interface CountDoc {
   n: number
@@ -44,9 +46,9 @@ export interface ApiKeyDoc {
 
 export const merchants: Projection = {
   name: PROJECTION,
-  version: 4,
+  version: 5,
   source: import.meta.url,
-  collections: [MERCHANTS, API_KEYS, KEY_HASHES, SETTINGS, COUNTS],
+  collections: [MERCHANTS, API_KEYS, KEY_HASHES, SETTINGS, COUNTS, SYSTEM_SETTINGS],
   apply: (recorded, docs) => {
     const event = recorded.event
     const { merchantId, apiKey } = event.data
@@ -54,6 +56,7 @@ export const merchants: Projection = {
     const request = event.type === "request"
     const business = isBusinessType(event.type)
     // The reserved space has no settings, and its documents would be shared by all partitions.
+    if (event.type === SystemType.SystemSettingsChanged) changeSystem(recorded, docs)
     if (isAboutClient(event.type) || merchantId === SYSTEM) return
     const doc = docs.edit<MerchantDoc>(MERCHANTS, merchantId, () => ({ recordedAt: now, events: 0 }))
     if (event.type === SystemType.MerchantFellSilent) {
@@ -99,6 +102,19 @@ export const merchants: Projection = {
     }
   },
 }
+
+/** Every partition has the same: that of the reserved merchant speaks for all, so that one owner writes it. */
+const changeSystem = ({ event, stream }: RecordedEvent, docs: Docs): void => {
+  if (parseStream(stream)?.partition !== partitionOf(SYSTEM)) return
+  const before = docs.get<SystemSettings>(SYSTEM_SETTINGS, SYSTEM)
+  docs.put(SYSTEM_SETTINGS, SYSTEM, { ...before, ...(event.data.settings as SystemSettings) })
+}
+
+/** For `load`: what is set for the system. Decode what comes with `decodeSystem`. */
+export const systemRef: Ref = { collection: SYSTEM_SETTINGS, key: SYSTEM }
+
+export const decodeSystem = (doc: Doc | undefined): SystemSettings =>
+  (doc as SystemSettings | undefined) ?? {}
 
 /** What Tidemark writes about clients says nothing about their merchant. */
 const isAboutClient = (type: string): boolean =>

@@ -1,14 +1,16 @@
 import { Effect, Option } from "effect"
 import { partitionOf } from "../domain/Partition.js"
 import type { Position } from "../domain/Position.js"
-import { defaultSettings, type MerchantSettings } from "../domain/Settings.js"
+import { defaultSettings, type MerchantSettings, type SystemSettings } from "../domain/Settings.js"
 import {
   decodeMerchant,
   decodeSettings,
+  decodeSystem,
   merchantRef,
   merchantsScan,
   PROJECTION,
   settingsScan,
+  systemRef,
 } from "../projections/merchants.js"
 import type { ReadModelsService } from "../readmodels/ReadModels.js"
 import type { CatchUp } from "./CatchUp.js"
@@ -24,6 +26,8 @@ export interface Merchant {
   readonly lastEventAt: number | null
   /** Its silence is watched, was reported, and lasts. */
   readonly silent: boolean
+  /** What is set for the system. */
+  readonly system?: SystemSettings
 }
 
 export interface MerchantQueries {
@@ -31,6 +35,8 @@ export interface MerchantQueries {
   readonly find: (scope: Scope, id: string) => Effect.Effect<Merchant | undefined, QueryError>
   /** Those of these ids that exist, by id. For questions of those who see everything. */
   readonly several: (ids: Iterable<string>) => Effect.Effect<ReadonlyMap<string, Merchant>, QueryError>
+  /** What is set for the system while it runs. */
+  readonly system: Effect.Effect<SystemSettings, QueryError>
   /** What its settings were at a position that the read model includes; the defaults before it existed. */
   readonly settingsAt: (id: string, position: Position) => Effect.Effect<MerchantSettings, QueryError>
   /** In order of their ids. */
@@ -62,12 +68,19 @@ export const makeMerchantQueries = (
   const look = (id: string): Effect.Effect<Merchant | undefined, QueryError> =>
     Effect.gen(function* () {
       const build = yield* freshness.serving(PROJECTION)
-      const [doc] = yield* readModels.load(build.id, [merchantRef(id)])
-      return toMerchant(id, doc)
+      const [doc, system] = yield* readModels.load(build.id, [merchantRef(id), systemRef])
+      const merchant = toMerchant(id, doc)
+      return merchant === undefined ? undefined : { ...merchant, system: decodeSystem(system) }
     })
 
   const find = (scope: Scope, id: string): Effect.Effect<Merchant | undefined, QueryError> =>
     !isMerchantId(id) || !sees(scope, id) ? Effect.succeed(undefined) : catchUp.orElse(PROJECTION, look(id))
+
+  const system: MerchantQueries["system"] = Effect.gen(function* () {
+    const build = yield* freshness.serving(PROJECTION)
+    const [doc] = yield* readModels.load(build.id, [systemRef])
+    return decodeSystem(doc)
+  })
 
   const settingsAt: MerchantQueries["settingsAt"] = (id, position) =>
     Effect.gen(function* () {
@@ -119,5 +132,5 @@ export const makeMerchantQueries = (
       )
     })
 
-  return { find, settingsAt, several, list }
+  return { find, system, settingsAt, several, list }
 }

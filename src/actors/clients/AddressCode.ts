@@ -1,6 +1,8 @@
+import { V6_NETWORKS } from "../../domain/AddressRange.js"
+
 /** A truncated address as one number: 24 bits of IPv4, or 48 bits of IPv6 behind them. -1 stands for none. */
 export const NO_ADDRESS = -1
-const V6 = 2 ** 24
+const V6 = V6_NETWORKS
 
 const v4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.0$/
 const v6 = /^(?:([0-9a-f]{1,4})(?::([0-9a-f]{1,4})(?::([0-9a-f]{1,4}))?)?)?::$/

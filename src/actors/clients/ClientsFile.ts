@@ -4,6 +4,7 @@ import { dirname } from "node:path"
 import { crc32 } from "node:zlib"
 import { Data } from "effect"
 import type { StoredEvent } from "../../domain/Event.js"
+import type { IdleSettings } from "../../domain/IdleTimes.js"
 import type { Partition } from "../../domain/Partition.js"
 import type { Position } from "../../domain/Position.js"
 import type { Mark } from "../StreamIndex.js"
@@ -13,8 +14,8 @@ import type { Dump } from "./LiveClients.js"
 export interface PartitionDump extends Dump {
   readonly partition: Partition
   readonly upTo: Position
-  /** Merchants' own idle times, ms. */
-  readonly own: ReadonlyArray<readonly [merchantId: string, afterMs: number]>
+  /** What merchants say about idle times. */
+  readonly own: ReadonlyArray<readonly [merchantId: string, times: IdleSettings]>
   /** Silence after which clients were idle where their merchant said nothing, ms. */
   readonly standardMs: number
   /** Facts that the log lacks. */
@@ -38,7 +39,7 @@ export class ClientsFileDamaged extends Data.TaggedError("ClientsFileDamaged")<{
   }
 }
 
-const FORMAT = "tidemark live clients 2"
+const FORMAT = "tidemark live clients 3"
 
 interface Head {
   readonly format: string

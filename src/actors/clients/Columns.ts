@@ -7,6 +7,7 @@ export class Columns {
   at = new Float64Array(0)
   recordedAt = new Float64Array(0)
   address = new Float64Array(0)
+  country = new Uint16Array(0)
   merchant = new Int32Array(0)
   next = new Int32Array(0)
   previous = new Int32Array(0)
@@ -20,7 +21,7 @@ export class Columns {
   }
 
   get bytes(): number {
-    return this.capacity * (16 + 8 + 8 + 8 + 4 + 4 + 4)
+    return this.capacity * (16 + 8 + 8 + 8 + 2 + 4 + 4 + 4)
   }
 
   take(): number {
@@ -41,7 +42,7 @@ export class Columns {
   /** By a half: a million clients must not hold the memory of two. */
   private grow(): void {
     const capacity = Math.max(16, Math.ceil(this.capacity * 1.5))
-    const longer = <A extends Int32Array | Float64Array>(from: A, to: A): A => {
+    const longer = <A extends Int32Array | Float64Array | Uint16Array>(from: A, to: A): A => {
       to.set(from)
       return to
     }
@@ -49,6 +50,7 @@ export class Columns {
     this.at = longer(this.at, new Float64Array(capacity))
     this.recordedAt = longer(this.recordedAt, new Float64Array(capacity))
     this.address = longer(this.address, new Float64Array(capacity))
+    this.country = longer(this.country, new Uint16Array(capacity))
     this.merchant = longer(this.merchant, new Int32Array(capacity))
     this.next = longer(this.next, new Int32Array(capacity))
     this.previous = longer(this.previous, new Int32Array(capacity))

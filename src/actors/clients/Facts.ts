@@ -7,7 +7,9 @@ import {
   type StoredEvent,
   SystemType,
 } from "../../domain/Event.js"
+import type { IdleSettings, Whereabouts } from "../../domain/IdleTimes.js"
 import { clientStream, merchantStream, type Partition } from "../../domain/Partition.js"
+import { writtenOf } from "./whereabouts.js"
 
 /** Whose silence is watched, and how it is stored. One rule for clients and merchants. */
 export interface Watched {
@@ -16,25 +18,33 @@ export interface Watched {
   /** Whose activity an event is. */
   readonly keyOf: (data: EventData) => string | undefined
   readonly streamOf: (partition: Partition, key: string) => string
-  /** Seconds that settings say; 0 for never; undefined when they say nothing. */
-  readonly secondsOf: (settings: EventData["settings"]) => number | undefined
+  /** What settings say about it; undefined when they say nothing. */
+  readonly timesIn: (settings: EventData["settings"]) => IdleSettings | undefined
+  /** Whether the idle time depends on where an event came from. */
+  readonly hasWhereabouts: boolean
   /** Counted from the setting on, where nothing is known of an activity before. */
   readonly fromSetting: boolean
 }
 
-const secondsIn =
-  (name: string) =>
-  (settings: EventData["settings"]): number | undefined => {
-    const seconds = settings?.[name]
-    return typeof seconds === "number" ? seconds : undefined
-  }
+const secondsIn = (name: string, settings: EventData["settings"]): IdleSettings | undefined => {
+  const seconds = settings?.[name]
+  return typeof seconds === "number" ? { idleAfterSeconds: seconds } : undefined
+}
+
+const groupsIn = (settings: EventData["settings"]): IdleSettings | undefined =>
+  Array.isArray(settings?.idleGroups) ? { idleGroups: settings.idleGroups } : undefined
 
 export const ofClients: Watched = {
   becameIdle: SystemType.ClientBecameIdle,
   returned: SystemType.ClientReturned,
   keyOf: ({ clientKey }) => clientKey,
   streamOf: clientStream,
-  secondsOf: secondsIn("idleAfterSeconds"),
+  timesIn: (settings) => {
+    const seconds = secondsIn("idleAfterSeconds", settings)
+    const groups = groupsIn(settings)
+    return seconds === undefined && groups === undefined ? undefined : { ...seconds, ...groups }
+  },
+  hasWhereabouts: true,
   fromSetting: false,
 }
 
@@ -43,7 +53,8 @@ export const ofMerchants: Watched = {
   returned: SystemType.MerchantResumed,
   keyOf: ({ merchantId }) => merchantId,
   streamOf: merchantStream,
-  secondsOf: secondsIn("silentAfterSeconds"),
+  timesIn: (settings) => secondsIn("silentAfterSeconds", settings),
+  hasWhereabouts: false,
   fromSetting: true,
 }
 
@@ -59,18 +70,33 @@ export const becameIdle = (
   merchantId: string,
   key: string,
   silence: Silence,
+  whereabouts: Whereabouts,
 ): StoredEvent => ({
   v: STORED_VERSION,
   type: watched.becameIdle,
   at: silence.idleSince,
-  data: { id: `idle-${silence.lastActivityAt}`, ...whose(watched, merchantId, key), silence },
+  data: {
+    id: `idle-${silence.lastActivityAt}`,
+    ...whose(watched, merchantId, key),
+    silence: { ...silence, ...writtenOf(whereabouts) },
+  },
 })
 
-export const returned = (watched: Watched, merchantId: string, key: string, ended: Return): StoredEvent => ({
+export const returned = (
+  watched: Watched,
+  merchantId: string,
+  key: string,
+  ended: Return,
+  whereabouts: Whereabouts,
+): StoredEvent => ({
   v: STORED_VERSION,
   type: watched.returned,
   at: ended.returnedAt,
-  data: { id: `returned-${ended.lastActivityAt}`, ...whose(watched, merchantId, key), return: ended },
+  data: {
+    id: `returned-${ended.lastActivityAt}`,
+    ...whose(watched, merchantId, key),
+    return: { ...ended, ...writtenOf(whereabouts) },
+  },
 })
 
 /** Of what Tidemark reports by itself: nobody sent it. */

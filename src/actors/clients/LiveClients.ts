@@ -1,13 +1,15 @@
 import type { Active } from "../../domain/Idle.js"
+import type { Whereabouts } from "../../domain/IdleTimes.js"
+import { NO_ADDRESS } from "./AddressCode.js"
 import { Columns } from "./Columns.js"
 import { PlaceIndex } from "./PlaceIndex.js"
 
 const NONE = -1
 
-/** A merchant with live clients. */
+/** A merchant's live clients with one idle time. */
 interface Owner {
   readonly id: string
-  afterMs: number
+  readonly afterMs: number
   clients: number
 }
 
@@ -19,13 +21,15 @@ interface Queue {
 }
 
 /** A client that is due. */
-export interface Due {
+export interface Due extends Whereabouts {
   readonly clientKey: string
   readonly merchantId: string
   readonly active: Active
-  readonly address: number
   readonly afterMs: number
 }
+
+/** Of a client that nothing is known of. */
+export const nowhere: Whereabouts = { address: NO_ADDRESS, country: 0 }
 
 /** All clients of a table, as they are written to a file. */
 export interface Dump {
@@ -33,12 +37,12 @@ export interface Dump {
   readonly merchants: ReadonlyArray<string>
   /** RECORD bytes for each client. */
   readonly records: Buffer
-  /** Those whose keys are no 128 bits: key, merchant, activity time, recording time, address. */
-  readonly odd: ReadonlyArray<readonly [string, string, number, number, number]>
+  /** Those whose keys are no 128 bits: key, merchant, activity time, recording time, address, country. */
+  readonly odd: ReadonlyArray<readonly [string, string, number, number, number, number]>
 }
 
-/** Key, activity time, recording time, address, number of the merchant. */
-const RECORD = 16 + 8 + 8 + 8 + 4
+/** Key, activity time, recording time, address, number of the merchant, country. */
+const RECORD = 16 + 8 + 8 + 8 + 4 + 2
 
 /**
  * The clients of one partition that are not idle: tens of bytes each, and no timer. As the recording clock never
@@ -50,7 +54,8 @@ export class LiveClients {
   private readonly index = new PlaceIndex(() => this.columns.keys)
   private readonly owners: Array<Owner | undefined> = []
   private readonly freeOwners: Array<number> = []
-  private readonly ownerOf = new Map<string, number>()
+  /** Merchant → idle time → owner. */
+  private readonly ownersOf = new Map<string, Map<number, number>>()
   private readonly queues = new Map<number, Queue>()
 
   get size(): number {
@@ -75,15 +80,23 @@ export class LiveClients {
     return place === NONE ? undefined : this.activeAt(place)
   }
 
-  /** What is known of its address; -1 for nothing. */
-  addressOf(clientKey: string): number {
-    const place = this.index.find(clientKey)
-    return place === NONE ? NONE : (this.columns.address[place] as number)
+  /** What is known of the client at this place. */
+  whereaboutsAt(place: number): Whereabouts {
+    if (place === NONE) return nowhere
+    return {
+      address: this.columns.address[place] as number,
+      country: this.columns.country[place] as number,
+    }
   }
 
-  /** `address` below 0 leaves the one that is known. */
-  put(clientKey: string, merchantId: string, afterMs: number, active: Active, address: number): void {
-    this.putAt(this.find(clientKey), clientKey, merchantId, afterMs, active, address)
+  put(
+    clientKey: string,
+    merchantId: string,
+    afterMs: number,
+    active: Active,
+    whereabouts: Whereabouts = nowhere,
+  ): void {
+    this.putAt(this.find(clientKey), clientKey, merchantId, afterMs, active, whereabouts)
   }
 
   /** The same for a client that was looked up before: `found` is what `find` gave. */
@@ -93,7 +106,7 @@ export class LiveClients {
     merchantId: string,
     afterMs: number,
     active: Active,
-    address: number,
+    { address, country }: Whereabouts,
   ): void {
     const { columns } = this
     let place = found
@@ -101,18 +114,23 @@ export class LiveClients {
     if (place === NONE) {
       place = columns.take()
       this.index.add(clientKey, place)
-      columns.merchant[place] = owner
-      columns.address[place] = address
-      ;(this.owners[owner] as Owner).clients++
+      this.join(place, owner)
     } else {
-      if (columns.recordedAt[place] === active.recordedAt) {
+      const before = columns.merchant[place] as number
+      columns.address[place] = address
+      columns.country[place] = country
+      if (before === owner && columns.recordedAt[place] === active.recordedAt) {
         columns.at[place] = active.at
-        if (address >= 0) columns.address[place] = address
         return
       }
-      this.unlink(place, afterMs)
-      if (address >= 0) columns.address[place] = address
+      this.unlink(place, (this.owners[before] as Owner).afterMs)
+      if (before !== owner) {
+        this.join(place, owner)
+        this.leave(before)
+      }
     }
+    columns.address[place] = address
+    columns.country[place] = country
     columns.at[place] = active.at
     columns.recordedAt[place] = active.recordedAt
     this.link(place, afterMs)
@@ -122,18 +140,14 @@ export class LiveClients {
     const place = this.index.find(clientKey)
     if (place === NONE) return
     const number = this.columns.merchant[place] as number
-    const owner = this.owners[number] as Owner
-    this.unlink(place, owner.afterMs)
+    this.unlink(place, (this.owners[number] as Owner).afterMs)
     this.index.remove(place)
     this.columns.give(place)
-    if (--owner.clients > 0) return
-    this.ownerOf.delete(owner.id)
-    this.owners[number] = undefined
-    this.freeOwners.push(number)
+    this.leave(number)
   }
 
   merchants(): ReadonlyArray<string> {
-    return [...this.ownerOf.keys()]
+    return [...this.ownersOf.keys()]
   }
 
   /** When the next client is due; Infinity when none is live. */
@@ -158,13 +172,25 @@ export class LiveClients {
     return found
   }
 
-  /** From now on the merchant's clients are idle after so long. */
-  setIdleAfter(merchantId: string, afterMs: number): void {
-    const number = this.ownerOf.get(merchantId)
-    const owner = number === undefined ? undefined : this.owners[number]
-    if (owner === undefined || owner.afterMs === afterMs) return
-    this.move(owner.afterMs, afterMs, (place) => this.columns.merchant[place] === number)
-    owner.afterMs = afterMs
+  /** From now on the merchant's clients are idle after so long, by what is known of each. */
+  setIdleTimes(merchantId: string, afterMsOf: (whereabouts: Whereabouts) => number): void {
+    const { columns } = this
+    for (const [afterMs, number] of [...(this.ownersOf.get(merchantId) ?? [])]) {
+      const moving = new Map<number, Array<number>>()
+      for (let place = this.queues.get(afterMs)?.first ?? NONE; place !== NONE; ) {
+        const after = columns.next[place] as number
+        if (columns.merchant[place] === number) {
+          const to = afterMsOf(this.whereaboutsAt(place))
+          if (to !== afterMs) {
+            const places = moving.get(to)
+            if (places === undefined) moving.set(to, [place])
+            else places.push(place)
+          }
+        }
+        place = after
+      }
+      for (const [to, places] of moving) this.move(places, number, this.owner(merchantId, to))
+    }
   }
 
   /** A copy of everything but the idle times. */
@@ -172,18 +198,18 @@ export class LiveClients {
     const { columns, index } = this
     const numbers = new Map<number, number>()
     const merchants: Array<string> = []
-    const odd: Array<readonly [string, string, number, number, number]> = []
+    const odd: Array<readonly [string, string, number, number, number, number]> = []
     const records = Buffer.allocUnsafe(this.index.size * RECORD)
     let end = 0
     for (const { first } of this.queues.values()) {
       for (let place = first; place !== NONE; place = columns.next[place] as number) {
         const at = columns.at[place] as number
         const recordedAt = columns.recordedAt[place] as number
-        const address = columns.address[place] as number
+        const { address, country } = this.whereaboutsAt(place)
         const owner = columns.merchant[place] as number
         const { id } = this.owners[owner] as Owner
         if (index.isOdd(place)) {
-          odd.push([index.keyOf(place), id, at, recordedAt, address])
+          odd.push([index.keyOf(place), id, at, recordedAt, address, country])
           continue
         }
         let number = numbers.get(owner)
@@ -198,15 +224,18 @@ export class LiveClients {
         end = records.writeDoubleLE(recordedAt, end)
         end = records.writeDoubleLE(address, end)
         end = records.writeInt32LE(number, end)
+        end = records.writeUInt16LE(country, end)
       }
     }
     return { merchants, odd, records: records.subarray(0, end) }
   }
 
   /** Fills an empty table. */
-  restore({ merchants, odd, records }: Dump, afterMsOf: (merchantId: string) => number): void {
+  restore(
+    { merchants, odd, records }: Dump,
+    afterMsOf: (merchantId: string, whereabouts: Whereabouts) => number,
+  ): void {
     const { columns } = this
-    const owners = merchants.map((id) => this.owner(id, afterMsOf(id)))
     const places: Array<number> = []
     for (let from = 0; from + RECORD <= records.length; from += RECORD) {
       const place = columns.take()
@@ -215,9 +244,9 @@ export class LiveClients {
       columns.at[place] = records.readDoubleLE(from + 16)
       columns.recordedAt[place] = records.readDoubleLE(from + 24)
       columns.address[place] = records.readDoubleLE(from + 32)
-      const owner = owners[records.readInt32LE(from + 40)] as number
-      columns.merchant[place] = owner
-      ;(this.owners[owner] as Owner).clients++
+      columns.country[place] = records.readUInt16LE(from + 44)
+      const merchantId = merchants[records.readInt32LE(from + 40)] as string
+      this.join(place, this.owner(merchantId, afterMsOf(merchantId, this.whereaboutsAt(place))))
       this.index.addKept(place)
       places.push(place)
     }
@@ -226,8 +255,10 @@ export class LiveClients {
     places.sort((a, b) => (recordedAt[a] as number) - (recordedAt[b] as number))
     for (const place of places)
       this.link(place, (this.owners[columns.merchant[place] as number] as Owner).afterMs)
-    for (const [key, merchantId, at, recorded, address] of odd) {
-      this.put(key, merchantId, afterMsOf(merchantId), { at, recordedAt: recorded }, address)
+    for (const [key, merchantId, at, recorded, address, country] of odd) {
+      const whereabouts = { address, country }
+      const afterMs = afterMsOf(merchantId, whereabouts)
+      this.put(key, merchantId, afterMs, { at, recordedAt: recorded }, whereabouts)
     }
   }
 
@@ -240,21 +271,39 @@ export class LiveClients {
       clientKey: this.index.keyOf(place),
       merchantId: (this.owners[this.columns.merchant[place] as number] as Owner).id,
       active: this.activeAt(place),
-      address: this.columns.address[place] as number,
+      ...this.whereaboutsAt(place),
       afterMs,
     }
   }
 
   private owner(merchantId: string, afterMs: number): number {
-    const known = this.ownerOf.get(merchantId)
-    if (known !== undefined) {
-      if ((this.owners[known] as Owner).afterMs !== afterMs) this.setIdleAfter(merchantId, afterMs)
-      return known
-    }
+    let owners = this.ownersOf.get(merchantId)
+    const known = owners?.get(afterMs)
+    if (known !== undefined) return known
     const number = this.freeOwners.pop() ?? this.owners.length
     this.owners[number] = { id: merchantId, afterMs, clients: 0 }
-    this.ownerOf.set(merchantId, number)
+    if (owners === undefined) {
+      owners = new Map()
+      this.ownersOf.set(merchantId, owners)
+    }
+    owners.set(afterMs, number)
     return number
+  }
+
+  private join(place: number, owner: number): void {
+    this.columns.merchant[place] = owner
+    ;(this.owners[owner] as Owner).clients++
+  }
+
+  /** One client less; an owner without any is forgotten. */
+  private leave(number: number): void {
+    const owner = this.owners[number] as Owner
+    if (--owner.clients > 0) return
+    const owners = this.ownersOf.get(owner.id)
+    owners?.delete(owner.afterMs)
+    if (owners?.size === 0) this.ownersOf.delete(owner.id)
+    this.owners[number] = undefined
+    this.freeOwners.push(number)
   }
 
   /** At the end of its queue, or before those that were recorded later: after a change of owners, clocks differ. */
@@ -291,34 +340,29 @@ export class LiveClients {
     if (--queue.size === 0) this.queues.delete(afterMs)
   }
 
-  /** Both queues are in order, so the two are merged in one pass. */
-  private move(from: number, to: number, isOf: (place: number) => boolean): void {
-    const moving: Array<number> = []
-    for (let place = this.queues.get(from)?.first ?? NONE; place !== NONE; ) {
-      const after = this.columns.next[place] as number
-      if (isOf(place)) {
-        this.unlink(place, from)
-        moving.push(place)
-      }
-      place = after
-    }
-    if (moving.length === 0) return
+  /** Places of one queue, in its order, to another owner: both queues are in order, so they are merged in one pass. */
+  private move(places: ReadonlyArray<number>, from: number, to: number): void {
     const { recordedAt } = this.columns
+    const before = (this.owners[from] as Owner).afterMs
+    const { afterMs } = this.owners[to] as Owner
     const others: Array<number> = []
-    for (let place = this.queues.get(to)?.first ?? NONE; place !== NONE; ) {
+    for (let place = this.queues.get(afterMs)?.first ?? NONE; place !== NONE; ) {
       others.push(place)
       place = this.columns.next[place] as number
     }
-    this.queues.delete(to)
+    this.queues.delete(afterMs)
     let at = 0
-    for (const place of moving) {
+    for (const place of places) {
+      this.unlink(place, before)
+      this.join(place, to)
+      this.leave(from)
       for (; at < others.length; at++) {
         const other = others[at] as number
         if ((recordedAt[other] as number) > (recordedAt[place] as number)) break
-        this.link(other, to)
+        this.link(other, afterMs)
       }
-      this.link(place, to)
+      this.link(place, afterMs)
     }
-    for (; at < others.length; at++) this.link(others[at] as number, to)
+    for (; at < others.length; at++) this.link(others[at] as number, afterMs)
   }
 }

@@ -173,7 +173,7 @@ export class NodeClients {
     ...dump
   }: PartitionDump): void {
     const merchants = this.merchantsOf(partition)
-    for (const [merchantId, afterMs] of watchedMerchants.own) merchants.setIdleAfter(merchantId, afterMs)
+    for (const [merchantId, times] of watchedMerchants.own) merchants.setTimes(merchantId, times)
     merchants.restoreLacking(watchedMerchants.lacking)
     merchants.live.restore(
       { merchants: [], records: Buffer.alloc(0), odd: watchedMerchants.odd },
@@ -184,8 +184,8 @@ export class NodeClients {
     // What the log holds beyond was decided by the idle time of then.
     clients.setStandard(standardMs)
     clients.restoreLacking(lacking)
-    for (const [merchantId, afterMs] of own) clients.setIdleAfter(merchantId, afterMs)
-    clients.live.restore(dump, (merchantId) => clients.idleAfterOf(merchantId))
+    for (const [merchantId, times] of own) clients.setTimes(merchantId, times)
+    clients.live.restore(dump, (merchantId, whereabouts) => clients.idleAfterOf(merchantId, whereabouts))
     clients.upTo = upTo
   }
 }

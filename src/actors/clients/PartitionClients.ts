@@ -1,11 +1,12 @@
 import { isActivity, type RecordedEvent, type StoredEvent, SystemType } from "../../domain/Event.js"
 import { type Active, activityTime, type Idle, isIdle, type Presence, touch } from "../../domain/Idle.js"
-import { type Partition, parseStream } from "../../domain/Partition.js"
+import { type IdleSettings, idleTimeOf, type Whereabouts } from "../../domain/IdleTimes.js"
+import { type Partition, parseStream, SYSTEM } from "../../domain/Partition.js"
 import { compare, type Position, start } from "../../domain/Position.js"
 import type { StreamIndex } from "../StreamIndex.js"
-import { addressCode, NO_ADDRESS } from "./AddressCode.js"
 import { becameIdle, ofClients, returned, type Watched } from "./Facts.js"
-import { LiveClients } from "./LiveClients.js"
+import { LiveClients, nowhere } from "./LiveClients.js"
+import { whereaboutsAfter, whereaboutsIn, writtenOf } from "./whereabouts.js"
 
 /**
  * Who is present in one partition: a fold of its part of the log. Live clients stand in a table; those that are
@@ -14,8 +15,8 @@ import { LiveClients } from "./LiveClients.js"
  */
 export class PartitionClients {
   readonly live = new LiveClients()
-  /** Own idle times of merchants, ms. */
-  private readonly own = new Map<string, number>()
+  /** What merchants say about idle times; for clients, the reserved merchant speaks for the system. */
+  private readonly own = new Map<string, IdleSettings>()
   /** What the rule says and the log lacks, as a crash came between: the owner stores it first of all. */
   private readonly lacking = new Map<string, Array<StoredEvent>>()
   /** While the log is read: clients that became idle since it began, as the index may be ahead. */
@@ -29,16 +30,21 @@ export class PartitionClients {
     readonly watched: Watched = ofClients,
   ) {}
 
-  idleAfterOf(merchantId: string): number {
-    return this.own.get(merchantId) ?? this.standard
+  idleAfterOf(merchantId: string, whereabouts: Whereabouts = nowhere): number {
+    return this.idleAfterBy(this.own.get(merchantId), whereabouts)
   }
 
-  /** Silence after which a client is idle where its merchant says nothing else, ms. */
+  /** The same by what a merchant is about to say. */
+  idleAfterBy(settings: IdleSettings | undefined, whereabouts: Whereabouts): number {
+    return idleTimeOf(settings, this.own.get(SYSTEM), this.standard, whereabouts)
+  }
+
+  /** Silence after which a client is idle where neither its merchant nor the system says anything else, ms. */
   get standardMs(): number {
     return this.standard
   }
 
-  get ownIdleTimes(): ReadonlyMap<string, number> {
+  get ownIdleTimes(): ReadonlyMap<string, IdleSettings> {
     return this.own
   }
 
@@ -46,11 +52,11 @@ export class PartitionClients {
    * A setting was recorded. A merchant of which nothing is known counts from then on; one that is watched no more
    * is forgotten.
    */
-  set(merchantId: string, seconds: number | undefined, recordedAt: number, isIdle: () => boolean): void {
-    if (seconds === undefined) return
-    this.setIdleAfter(merchantId, seconds === 0 ? undefined : seconds * 1000)
+  set(merchantId: string, change: IdleSettings | undefined, recordedAt: number, isIdle: () => boolean): void {
+    if (change === undefined) return
+    this.setTimes(merchantId, { ...this.own.get(merchantId), ...change })
     if (!this.watched.fromSetting) return
-    if (seconds === 0) {
+    if (change.idleAfterSeconds === 0) {
       this.live.remove(merchantId)
       this.idle.delete(merchantId)
     } else if (this.live.find(merchantId) < 0 && !isIdle()) {
@@ -58,18 +64,26 @@ export class PartitionClients {
     }
   }
 
-  setIdleAfter(merchantId: string, afterMs: number | undefined): void {
-    if (afterMs === undefined) this.own.delete(merchantId)
-    else this.own.set(merchantId, afterMs)
-    this.live.setIdleAfter(merchantId, this.idleAfterOf(merchantId))
+  setTimes(merchantId: string, settings: IdleSettings): void {
+    if (!settings.idleAfterSeconds && (settings.idleGroups ?? []).length === 0) this.own.delete(merchantId)
+    else this.own.set(merchantId, settings)
+    if (merchantId === SYSTEM) this.followAll()
+    else this.follow(merchantId)
   }
 
   setStandard(afterMs: number): void {
     if (afterMs === this.standard) return
     this.standard = afterMs
-    for (const merchantId of this.live.merchants()) {
-      this.live.setIdleAfter(merchantId, this.idleAfterOf(merchantId))
-    }
+    this.followAll()
+  }
+
+  private followAll(): void {
+    for (const merchantId of this.live.merchants()) this.follow(merchantId)
+  }
+
+  /** The merchant's clients have the idle times that count now. */
+  private follow(merchantId: string): void {
+    this.live.setIdleTimes(merchantId, (whereabouts) => this.idleAfterOf(merchantId, whereabouts))
   }
 
   /** The first of them, in order; they stay until they are stored (`confirm`). */
@@ -107,10 +121,13 @@ export class PartitionClients {
     this.upTo = position
     const { type, data } = event
     const key = this.watched.keyOf(data)
-    if (type === SystemType.MerchantCreated || type === SystemType.MerchantSettingsChanged) {
-      const seconds = this.watched.secondsOf(data.settings)
+    if (
+      type === SystemType.MerchantCreated ||
+      type === SystemType.MerchantSettingsChanged ||
+      type === SystemType.SystemSettingsChanged
+    ) {
       const { merchantId } = data
-      this.set(merchantId, seconds, metadata.recordedAt, () => {
+      this.set(merchantId, this.watched.timesIn(data.settings), metadata.recordedAt, () => {
         const presence = this.presenceOf(merchantId, index)
         return presence === "later" || isIdle(presence)
       })
@@ -126,7 +143,8 @@ export class PartitionClients {
       this.confirm(owner, data.id)
       this.idle.delete(owner)
       if (this.idleAfterOf(data.merchantId) === Number.POSITIVE_INFINITY) return
-      this.put(owner, data.merchantId, { at: data.return.activityAt, recordedAt: metadata.recordedAt })
+      const active = { at: data.return.activityAt, recordedAt: metadata.recordedAt }
+      this.put(owner, data.merchantId, active, whereaboutsIn(data.return))
     } else if (key !== undefined && isActivity(type)) {
       this.activity(key, data.merchantId, event, metadata.recordedAt, index)
     }
@@ -143,17 +161,25 @@ export class PartitionClients {
     const presence = this.presenceOf(key, index)
     if (presence === "later") return
     const at = activityTime(event.at, recordedAt)
-    const touched = touch(presence, at, recordedAt, this.idleAfterOf(merchantId))
+    const before = this.whereaboutsOf(key, presence)
+    const touched = touch(presence, at, recordedAt, this.idleAfterOf(merchantId, before))
+    if (touched.next === presence) return
+    const after = this.watched.hasWhereabouts ? whereaboutsAfter(before, event.data) : before
     if (touched.silence !== undefined)
-      this.lack(key, becameIdle(this.watched, merchantId, key, touched.silence))
-    if (touched.return !== undefined) this.lack(key, returned(this.watched, merchantId, key, touched.return))
+      this.lack(key, becameIdle(this.watched, merchantId, key, touched.silence, before))
+    if (touched.return !== undefined)
+      this.lack(key, returned(this.watched, merchantId, key, touched.return, after))
     if (isIdle(touched.next)) {
       this.live.remove(key)
-      this.idle.set(key, touched.next)
+      this.idle.set(key, { silence: { ...touched.next.silence, ...writtenOf(before) } })
       return
     }
     this.idle.delete(key)
-    this.put(key, merchantId, touched.next, addressCode(event.data.address))
+    this.put(key, merchantId, touched.next, after)
+  }
+
+  private whereaboutsOf(key: string, presence: Presence): Whereabouts {
+    return isIdle(presence) ? whereaboutsIn(presence.silence) : this.live.whereaboutsAt(this.live.find(key))
   }
 
   /**
@@ -169,8 +195,8 @@ export class PartitionClients {
     return fact.silence === undefined ? undefined : { silence: fact.silence }
   }
 
-  private put(key: string, merchantId: string, active: Active, address = NO_ADDRESS): void {
-    this.live.put(key, merchantId, this.idleAfterOf(merchantId), active, address)
+  private put(key: string, merchantId: string, active: Active, whereabouts = nowhere): void {
+    this.live.put(key, merchantId, this.idleAfterOf(merchantId, whereabouts), active, whereabouts)
   }
 
   private lack(key: string, fact: StoredEvent): void {

@@ -12,6 +12,7 @@ import { Client, ClientConnection } from "./Client.js"
 import { afterDescription, connectionOf, firstDescription, pageCost } from "./Connection.js"
 import { ClientStateEnum, DimensionEnum, IntervalEnum, MetricEnum } from "./Enums.js"
 import { Filter, filterDescription } from "./Filter.js"
+import { IdleGroup } from "./IdleGroup.js"
 import { Series } from "./Series.js"
 import { Totals } from "./Totals.js"
 
@@ -92,6 +93,12 @@ export const Merchant = builder.objectRef<MerchantData>("Merchant").implement({
       nullable: true,
       description: "Silence in seconds after which its clients are idle; null when the system's holds.",
       resolve: ({ settings }) => settings.idleAfterSeconds ?? null,
+    }),
+    idleGroups: t.field({
+      type: [IdleGroup],
+      description:
+        "Idle times of some of its clients: the first group that a client is in counts, and comes before `idleAfterSeconds`.",
+      resolve: ({ settings }) => [...(settings.idleGroups ?? [])],
     }),
     silentAfterSeconds: t.int({
       nullable: true,

@@ -3,10 +3,10 @@ import type { SettingsChange } from "../../domain/Settings.js"
 import { isValidZone } from "../../domain/TimeBuckets.js"
 import { isMerchantId } from "../../queries/MerchantQueries.js"
 import { builder } from "../Builder.js"
+import { type GivenGroup, IdleGroupInput, LONGEST_SILENCE, parseIdleGroups } from "./IdleGroup.js"
 import { type UserErrorData, userError } from "./UserError.js"
 
 const TEXT = 200
-const LONGEST_SILENCE = 366 * 86_400
 
 const makeInput = (name: string, description: string, missing: string) =>
   builder.inputType(name, {
@@ -24,6 +24,10 @@ const makeInput = (name: string, description: string, missing: string) =>
       businessType: t.string({ description: `What it does, up to ${TEXT} characters. ${missing}` }),
       idleAfterSeconds: t.int({
         description: `Silence after which its clients are idle: 1 to ${LONGEST_SILENCE} seconds. ${missing}`,
+      }),
+      idleGroups: t.field({
+        type: [IdleGroupInput],
+        description: `Idle times of some of its clients, in place of all groups before: the first that a client is in counts. ${missing}`,
       }),
       silentAfterSeconds: t.int({
         description: `Silence after which it is reported itself: 1 to ${LONGEST_SILENCE} seconds, 0 for never. ${missing}`,
@@ -43,8 +47,8 @@ export const UpdateMerchantInput = makeInput(
 )
 
 export type MerchantInput = { readonly id: string } & {
-  readonly [K in keyof SettingsChange]?: SettingsChange[K] | null | undefined
-}
+  readonly [K in keyof Omit<SettingsChange, "idleGroups">]?: SettingsChange[K] | null | undefined
+} & { readonly idleGroups?: ReadonlyArray<GivenGroup> | null | undefined }
 
 /** The zone as IANA writes it: the same zone in other letters would be another to the buckets. */
 const spelled = (zone: string): string => {
@@ -92,7 +96,8 @@ export const parseSettings = (
   }
   const { id: _, ...settings } = input
   const given = Object.entries(settings).filter(([, value]) => value !== null && value !== undefined)
-  const change = Object.fromEntries(given) as SettingsChange
+  const groups = input.idleGroups ? { idleGroups: parseIdleGroups(input.idleGroups, errors) } : {}
+  const change = { ...Object.fromEntries(given), ...groups } as SettingsChange
   return {
     errors,
     change: typeof timezone === "string" && zoneIsGood ? { ...change, timezone: spelled(timezone) } : change,

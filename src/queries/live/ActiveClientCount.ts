@@ -10,7 +10,13 @@ import {
   clientsScan,
   decodeClient,
 } from "../../projections/clients.js"
-import { decodeMerchant, PROJECTION as MERCHANTS, merchantsScan } from "../../projections/merchants.js"
+import {
+  decodeMerchant,
+  decodeSystem,
+  PROJECTION as MERCHANTS,
+  merchantsScan,
+  systemRef,
+} from "../../projections/merchants.js"
 import type { ReadModelsService, Row, Scan } from "../../readmodels/ReadModels.js"
 import type { Freshness } from "../Freshness.js"
 import type { LogTail } from "../LogTail.js"
@@ -104,14 +110,16 @@ export const makeActiveClientCount = (deps: ActiveClientCountDeps) =>
         const clientsBuild = yield* freshness.serving(CLIENTS)
         yield* untilReached(merchantsBuild.id, start)
         yield* untilReached(clientsBuild.id, start)
+        const [system] = yield* readModels.load(merchantsBuild.id, [systemRef])
+        clients.setStored(SYSTEM, decodeSystem(system))
         yield* scanned(
           merchantsBuild.id,
           (after) => merchantsScan(after, CHUNK),
           (rows) =>
             Effect.sync(() => {
               for (const { key, doc } of rows) {
-                const seconds = decodeMerchant(doc)?.settings.idleAfterSeconds
-                if (seconds !== undefined) clients.setStoredIdleTime(key, seconds * 1000)
+                const settings = decodeMerchant(doc)?.settings
+                if (settings !== undefined) clients.setStored(key, settings)
               }
             }),
         )
@@ -147,6 +155,13 @@ export const makeActiveClientCount = (deps: ActiveClientCountDeps) =>
     const tidy = ({ clients }: Following): Effect.Effect<number, QueryError> =>
       Effect.gen(function* () {
         const build = yield* freshness.serving(CLIENTS)
+        if (clients.takeAllIncomplete()) {
+          yield* scanned(
+            build.id,
+            (after) => allClientsScan(after, CHUNK),
+            (rows) => Effect.sync(() => fillFrom(clients, rows)),
+          ).pipe(Effect.tapError(() => Effect.sync(() => clients.putAllBack())))
+        }
         const incomplete = clients.takeIncomplete()
         yield* Effect.forEach(incomplete, (merchantId) =>
           scanned(

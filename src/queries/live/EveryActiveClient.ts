@@ -1,4 +1,6 @@
 import { isBusinessType, type RecordedEvent, SystemType } from "../../domain/Event.js"
+import { type IdleSettings, longestIdleTime } from "../../domain/IdleTimes.js"
+import { SYSTEM } from "../../domain/Partition.js"
 import type { ClientDoc } from "../../projections/clients.js"
 import { ActiveClients } from "./ActiveClients.js"
 
@@ -15,23 +17,32 @@ export interface UnknownClient {
  */
 export class EveryActiveClient {
   private readonly byMerchant = new Map<string, ActiveClients>()
-  /** Idle times in ms of the merchants that have one of their own. */
-  private readonly own = new Map<string, number>()
-  /** Merchants whose idle time was heard, which is newer than any document. */
-  private readonly heard = new Set<string>()
+  /** What merchants, and in the name of the reserved one the system, say about idle times. */
+  private readonly own = new Map<string, IdleSettings>()
+  /** What of it was heard, which is newer than any document. */
+  private readonly heard = new Map<string, IdleSettings>()
   /** Merchants whose idle time became longer. */
   private readonly longer = new Set<string>()
+  private isAllLonger = false
 
   constructor(private readonly idleAfterMs: number) {}
 
   hear(recorded: RecordedEvent): void {
     const { type, data } = recorded.event
     const { merchantId } = data
-    if (type === SystemType.MerchantCreated || type === SystemType.MerchantSettingsChanged) {
-      const seconds = data.settings?.idleAfterSeconds
-      if (typeof seconds !== "number") return
-      this.heard.add(merchantId)
-      this.setIdleTime(merchantId, seconds * 1000)
+    if (
+      type === SystemType.MerchantCreated ||
+      type === SystemType.MerchantSettingsChanged ||
+      type === SystemType.SystemSettingsChanged
+    ) {
+      const { idleAfterSeconds, idleGroups } = (data.settings ?? {}) as IdleSettings
+      if (idleAfterSeconds === undefined && idleGroups === undefined) return
+      const change = {
+        ...(idleAfterSeconds === undefined ? {} : { idleAfterSeconds }),
+        ...(idleGroups === undefined ? {} : { idleGroups }),
+      }
+      this.heard.set(merchantId, { ...this.heard.get(merchantId), ...change })
+      this.setIdleTimes(merchantId, { ...this.own.get(merchantId), ...change })
       return
     }
     if (type === SystemType.ClientBecameIdle) {
@@ -43,13 +54,19 @@ export class EveryActiveClient {
   }
 
   /** What a merchant's document says, unless something newer was heard. */
-  setStoredIdleTime(merchantId: string, silenceMs: number): void {
-    if (!this.heard.has(merchantId)) this.setIdleTime(merchantId, silenceMs)
+  setStored(merchantId: string, { idleAfterSeconds, idleGroups }: IdleSettings): void {
+    if (idleAfterSeconds === undefined && idleGroups === undefined) return
+    this.setIdleTimes(merchantId, {
+      ...(idleAfterSeconds === undefined ? {} : { idleAfterSeconds }),
+      ...(idleGroups === undefined ? {} : { idleGroups }),
+      ...this.heard.get(merchantId),
+    })
   }
 
   /** Every stored idle time was given; the documents of all clients come next. */
   beginFill(): void {
     this.longer.clear()
+    this.isAllLonger = false
   }
 
   /** Documents of one merchant. */
@@ -69,6 +86,18 @@ export class EveryActiveClient {
       found.push(merchantId)
     }
     return found
+  }
+
+  /** Whether clients of any merchant may be missing: all documents have to be given again. */
+  takeAllIncomplete(): boolean {
+    const was = this.isAllLonger
+    this.isAllLonger = false
+    return was
+  }
+
+  /** The documents of all could not be read: they are to be given later. */
+  putAllBack(): void {
+    this.isAllLonger = true
   }
 
   /** Their documents could not be read: they are to be given later. */
@@ -99,7 +128,7 @@ export class EveryActiveClient {
   }
 
   private silenceOf(merchantId: string): number {
-    return this.own.get(merchantId) ?? this.idleAfterMs
+    return longestIdleTime(this.own.get(merchantId), this.own.get(SYSTEM), this.idleAfterMs)
   }
 
   private of(merchantId: string): ActiveClients {
@@ -111,10 +140,15 @@ export class EveryActiveClient {
     return found
   }
 
-  private setIdleTime(merchantId: string, silenceMs: number): void {
+  private setIdleTimes(merchantId: string, settings: IdleSettings): void {
     const before = this.silenceOf(merchantId)
-    if (silenceMs === this.idleAfterMs) this.own.delete(merchantId)
-    else this.own.set(merchantId, silenceMs)
+    this.own.set(merchantId, settings)
+    const silenceMs = this.silenceOf(merchantId)
+    if (merchantId === SYSTEM) {
+      if (silenceMs > before) this.isAllLonger = true
+      for (const [id, clients] of this.byMerchant) clients.silenceMs = this.silenceOf(id)
+      return
+    }
     if (silenceMs > before) this.longer.add(merchantId)
     const clients = this.byMerchant.get(merchantId)
     if (clients !== undefined) clients.silenceMs = silenceMs

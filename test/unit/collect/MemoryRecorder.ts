@@ -49,5 +49,6 @@ export class MemoryRecorder implements RecorderService {
   }
 
   readonly changeSettings: RecorderService["changeSettings"] = (_, done) => done({ _tag: "Missing" })
+  readonly changeSystem: RecorderService["changeSystem"] = (_, done) => done({ _tag: "Missing" })
   readonly changeApiKey: RecorderService["changeApiKey"] = (_, done) => done({ _tag: "Missing" })
 }

@@ -5,6 +5,8 @@ import { addressCode, addressOf, NO_ADDRESS } from "../../../../src/actors/clien
 import { formatKey, parsed, parseKey } from "../../../../src/actors/clients/KeyBytes.js"
 import { LiveClients } from "../../../../src/actors/clients/LiveClients.js"
 import { truncateAddress } from "../../../../src/collect/Address.js"
+import { parseAddressRange } from "../../../../src/domain/AddressRange.js"
+import { idleTimeOf, type Whereabouts } from "../../../../src/domain/IdleTimes.js"
 
 const keyOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64url")
 
@@ -46,9 +48,65 @@ describe("addresses as numbers", () => {
   })
 })
 
+describe("ranges of addresses", () => {
+  it("have exactly the networks that begin with their bits", () => {
+    const range = (text: string) => parseAddressRange(text)
+    expect(range("0.0.0.0/0")).toEqual({ from: 0, to: 2 ** 24 - 1 })
+    expect(range("::/0")).toEqual({ from: 2 ** 24, to: 2 ** 24 + 2 ** 48 - 1 })
+    const code = addressCode("203.0.113.0")
+    expect(range("203.0.113.9/24")).toEqual({ from: code, to: code })
+    expect(range("203.0.113.0/23")).toEqual({ from: code - 1, to: code })
+    expect(range("2001:db8:7::/47")?.to).toBe(addressCode("2001:db8:7::"))
+    fc.assert(
+      fc.property(fc.ipV6(), fc.integer({ min: 0, max: 48 }), (ip, length) => {
+        const { from, to } = range(`${ip}/${length}`) as { from: number; to: number }
+        const own = addressCode(truncateAddress(ip))
+        // An IPv4 address written as IPv6 is kept as IPv4.
+        if (own >= 2 ** 24) expect(from <= own && own <= to).toBe(true)
+        expect(to - from + 1).toBe(2 ** (48 - length))
+      }),
+    )
+  })
+
+  it("are no smaller than what is kept, and nothing else", () => {
+    for (const text of [
+      "",
+      "203.0.113.0",
+      "203.0.113.0/25",
+      "2001:db8::/49",
+      "::1%lo/8",
+      "1.2.3.4/8/8",
+      "a/8",
+    ]) {
+      expect(parseAddressRange(text)).toBeUndefined()
+    }
+  })
+})
+
+describe("the idle time of a client", () => {
+  it("is its merchant's first group's, the merchant's, the system's first group's, the system's, the program's", () => {
+    const jp = 0x4a50
+    const system = { idleAfterSeconds: 4, idleGroups: [{ countries: ["JP"], idleAfterSeconds: 3 }] }
+    const merchant = {
+      idleGroups: [
+        { addresses: ["10.0.0.0/8"], idleAfterSeconds: 1 },
+        { addresses: ["10.1.0.0/16"], countries: ["DE"], idleAfterSeconds: 2 },
+      ],
+    }
+    const of = (address: string | undefined, country: number) =>
+      idleTimeOf(merchant, system, 5_000, { address: addressCode(address), country })
+    expect(of("10.1.0.0", jp)).toBe(1_000)
+    expect(of("11.1.0.0", 0x4445)).toBe(2_000)
+    expect(of(undefined, jp)).toBe(3_000)
+    expect(of(undefined, 0)).toBe(4_000)
+    expect(idleTimeOf({ idleAfterSeconds: 9 }, system, 5_000, { address: -1, country: jp })).toBe(9_000)
+    expect(idleTimeOf(merchant, undefined, 5_000, { address: -1, country: jp })).toBe(5_000)
+  })
+})
+
 describe("live clients", () => {
   /** The same in a Map, with a look at everything. */
-  const model = new Map<string, { merchant: string; recordedAt: number }>()
+  const model = new Map<string, { merchant: string; recordedAt: number; whereabouts: Whereabouts }>()
 
   it("are those of a plain map, whatever comes, goes, changes and is restored", () => {
     const keys = [...Array.from({ length: 40 }, () => keyOf(randomBytes(16))), "odd-1", "odd-2"]
@@ -62,7 +120,9 @@ describe("live clients", () => {
       fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
         model.clear()
         const times = new Map<string, number>()
-        const timeOf = (merchant: string) => times.get(merchant) ?? 100
+        // Half of them are in a group with another time.
+        const timeOf = (merchant: string, { address }: Whereabouts) =>
+          (times.get(merchant) ?? 100) + (address % 2) * 50
         let live = new LiveClients()
         let clock = 1_000
         for (const { key, after, what, afterMs } of steps) {
@@ -70,14 +130,16 @@ describe("live clients", () => {
           const merchant = `m-${key % 4}`
           clock += after
           if (what === "put") {
-            live.put(name, merchant, timeOf(merchant), { at: clock, recordedAt: clock }, key)
-            model.set(name, { merchant, recordedAt: clock })
+            const whereabouts = { address: after % 7, country: 0 }
+            const active = { at: clock, recordedAt: clock }
+            live.put(name, merchant, timeOf(merchant, whereabouts), active, whereabouts)
+            model.set(name, { merchant, recordedAt: clock, whereabouts })
           } else if (what === "remove") {
             live.remove(name)
             model.delete(name)
           } else if (what === "idleAfter") {
             times.set(merchant, afterMs)
-            live.setIdleAfter(merchant, afterMs)
+            live.setIdleTimes(merchant, (whereabouts) => timeOf(merchant, whereabouts))
           } else if (what === "restore") {
             const again = new LiveClients()
             again.restore(live.dump(), timeOf)
@@ -85,7 +147,7 @@ describe("live clients", () => {
           }
           const due = live.due(clock, 1_000).map(({ clientKey }) => clientKey)
           const expected = [...model]
-            .filter(([, one]) => one.recordedAt + timeOf(one.merchant) <= clock)
+            .filter(([, one]) => one.recordedAt + timeOf(one.merchant, one.whereabouts) <= clock)
             .map(([name]) => name)
           expect(due.toSorted()).toEqual(expected.toSorted())
           expect(live.size).toBe(model.size)

@@ -44,7 +44,7 @@ class Partition {
     }
     if (isIdle(touched.next)) return
     this.idle.delete(key)
-    this.live.put(key, merchant, afterMs, touched.next, -1)
+    this.live.put(key, merchant, afterMs, touched.next)
   }
 
   pass(clock: number): void {
@@ -70,7 +70,7 @@ class Partition {
     this.pass(recordedAt)
     this.merchants.set(merchant, idleAfterMs)
     this.changed.set(merchant, recordedAt)
-    this.live.setIdleAfter(merchant, idleAfterMs)
+    this.live.setIdleTimes(merchant, () => idleAfterMs)
   }
 
   end(clock: number): ReadonlyArray<OraclePeriod> {
