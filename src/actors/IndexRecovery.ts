@@ -24,7 +24,8 @@ export const presenceAfter = (
 ): PresenceFact | undefined => {
   if (type === SystemType.ClientReturned || type === SystemType.MerchantResumed) return { position }
   // Watched no more: a silence that lasts is forgotten.
-  if (before?.silence !== undefined && ofMerchants.timesIn(data.settings)?.idleAfterSeconds === 0) return { position }
+  if (before?.silence !== undefined && ofMerchants.timesIn(data.settings)?.idleAfterSeconds === 0)
+    return { position }
   if (data.silence === undefined) return before
   return { silence: data.silence, position }
 }
