@@ -68,7 +68,11 @@ export const makeMerchantQueries = (
   const look = (id: string): Effect.Effect<Merchant | undefined, QueryError> =>
     Effect.gen(function* () {
       const build = yield* freshness.serving(PROJECTION)
-      const [doc, system] = yield* readModels.load(build.id, [merchantRef(id), systemRef])
+      // One by one: those of all merchants that are asked for in one tick are one call, and the system's is read once.
+      const [[doc], [system]] = yield* Effect.all(
+        [readModels.load(build.id, [merchantRef(id)]), readModels.load(build.id, [systemRef])],
+        { concurrency: "unbounded" },
+      )
       const merchant = toMerchant(id, doc)
       return merchant === undefined ? undefined : { ...merchant, system: decodeSystem(system) }
     })
