@@ -1,5 +1,6 @@
 import { createRequire } from "node:module"
 import { defineConfig } from "vitest/config"
+import { LongestFirst } from "./test/support/LongestFirst.js"
 
 // The libraries load `graphql` by Node's rules, and Vite would find its other form: two of it can't mix.
 const graphql = createRequire(import.meta.url).resolve("graphql")
@@ -14,6 +15,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/support/mongoProgram.ts"],
+    sequence: { sequencer: LongestFirst },
     pool: "forks",
     poolOptions: { forks: { maxForks: 2 } },
     testTimeout: (process.env.TIDEMARK_SOAK === "1" ? 300_000 : 60_000) * slow,
