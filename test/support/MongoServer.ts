@@ -34,8 +34,15 @@ export class MongoServer {
     this.child = child
     process.once("exit", () => child.kill("SIGKILL"))
     let output = ""
-    child.stderr.resume()
+    let said = ""
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (text: Buffer) => (said = (said + text.toString()).slice(-4_000)))
+    }
     child.stdout.on("data", (text: Buffer) => (output += text.toString()))
+    child.once("exit", (code, signal) => {
+      // What fails because of it would say something else.
+      if (this.child === child) console.error(`the MongoDB-protocol server ended: ${code ?? signal}\n${said}`)
+    })
     await until("the MongoDB-protocol server listens", 10_000, () => {
       this.port = Number(/:(\d+)\//.exec(output)?.[1] ?? this.port)
       return output.includes("mongodb://")
