@@ -1,25 +1,7 @@
 import { isIPv4 } from "node:net"
+import { groupsOfAddress } from "../domain/AddressRange.js"
 
 const v4 = (ip: string): string => `${ip.slice(0, ip.lastIndexOf("."))}.0`
-
-const groupsOf = (text: string): number[] =>
-  text === "" ? [] : text.split(":").map((group) => Number.parseInt(group, 16))
-
-/** The eight groups of an IPv6 address that `net.isIP` has found valid. */
-const expand = (ip: string): number[] => {
-  const embedded = ip.slice(ip.lastIndexOf(":") + 1)
-  let text = ip
-  if (embedded.includes(".")) {
-    const [a = 0, b = 0, c = 0, d = 0] = embedded.split(".").map(Number)
-    const hex = `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`
-    text = ip.slice(0, ip.length - embedded.length) + hex
-  }
-  const gap = text.indexOf("::")
-  if (gap < 0) return groupsOf(text)
-  const head = groupsOf(text.slice(0, gap))
-  const tail = groupsOf(text.slice(gap + 2))
-  return [...head, ...new Array<number>(8 - head.length - tail.length).fill(0), ...tail]
-}
 
 /** Whether it is an IPv4 address written as IPv6, such as `::ffff:203.0.113.7`. */
 const isMapped = (groups: ReadonlyArray<number>): boolean =>
@@ -39,7 +21,7 @@ export const plainAddress = (ip: string): string => {
   const address = withoutZone(ip)
   // Those that can be mapped begin with zeros.
   if (!address.startsWith("0") && !address.startsWith(":")) return address
-  const groups = expand(address)
+  const groups = groupsOfAddress(address)
   if (!isMapped(groups)) return address
   const [high = 0, low = 0] = groups.slice(6)
   return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`
@@ -52,7 +34,7 @@ export const plainAddress = (ip: string): string => {
 export const truncateAddress = (ip: string): string => {
   const address = plainAddress(ip)
   if (isIPv4(address)) return v4(address)
-  const kept = expand(address).slice(0, 3)
+  const kept = groupsOfAddress(address).slice(0, 3)
   while (kept.length > 0 && kept[kept.length - 1] === 0) kept.pop()
   return `${kept.map((group) => group.toString(16)).join(":")}::`
 }

@@ -17,13 +17,27 @@ const numberV4 = (address: string): number => {
   return a * 65_536 + b * 256 + c
 }
 
+const groupsOf = (text: string): number[] =>
+  text === "" ? [] : text.split(":").map((group) => Number.parseInt(group, 16))
+
+/** The eight groups of an IPv6 address that `net.isIP` has found valid; without a zone. */
+export const groupsOfAddress = (ip: string): number[] => {
+  const embedded = ip.slice(ip.lastIndexOf(":") + 1)
+  let text = ip
+  if (embedded.includes(".")) {
+    const [a = 0, b = 0, c = 0, d = 0] = embedded.split(".").map(Number)
+    const hex = `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`
+    text = ip.slice(0, ip.length - embedded.length) + hex
+  }
+  const gap = text.indexOf("::")
+  if (gap < 0) return groupsOf(text)
+  const head = groupsOf(text.slice(0, gap))
+  const tail = groupsOf(text.slice(gap + 2))
+  return [...head, ...new Array<number>(8 - head.length - tail.length).fill(0), ...tail]
+}
+
 const numberV6 = (address: string): number => {
-  // The URL parser writes it as RFC 5952 does, whatever way it was written.
-  const [head = "", tail] = new URL(`http://[${address}]/`).hostname.slice(1, -1).split("::")
-  const before = head === "" ? [] : head.split(":")
-  const after = tail === undefined || tail === "" ? [] : tail.split(":")
-  const groups = [...before, ...new Array<string>(8 - before.length - after.length).fill("0"), ...after]
-  const [a, b, c] = groups.map((group) => Number.parseInt(group, 16)) as [number, number, number]
+  const [a, b, c] = groupsOfAddress(address) as [number, number, number]
   return (a * 65_536 + b) * 65_536 + c
 }
 

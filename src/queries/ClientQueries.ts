@@ -1,5 +1,4 @@
 import { Effect } from "effect"
-import { longestIdleTime } from "../domain/IdleTimes.js"
 import { clientKey as pseudonym } from "../domain/Ids.js"
 import { type Partition, partitionOf, SYSTEM } from "../domain/Partition.js"
 import {
@@ -51,13 +50,6 @@ export interface Client {
 
 /** Instants are epoch ms. */
 export type IdlePeriod = PeriodDoc
-
-/**
- * How long a client of the merchant may be silent before it is idle for certain, in ms: for those who count as events
- * come. One in a group with a shorter time is reported before.
- */
-export const silenceOf = (merchant: Merchant | undefined, systemMs: number): number =>
-  longestIdleTime(merchant?.settings, merchant?.system, systemMs)
 
 /** Every state when missing. */
 type WantedState = ClientState | null | undefined

@@ -26,8 +26,6 @@ export interface Merchant {
   readonly lastEventAt: number | null
   /** Its silence is watched, was reported, and lasts. */
   readonly silent: boolean
-  /** What is set for the system. */
-  readonly system?: SystemSettings
 }
 
 export interface MerchantQueries {
@@ -68,13 +66,8 @@ export const makeMerchantQueries = (
   const look = (id: string): Effect.Effect<Merchant | undefined, QueryError> =>
     Effect.gen(function* () {
       const build = yield* freshness.serving(PROJECTION)
-      // One by one: those of all merchants that are asked for in one tick are one call, and the system's is read once.
-      const [[doc], [system]] = yield* Effect.all(
-        [readModels.load(build.id, [merchantRef(id)]), readModels.load(build.id, [systemRef])],
-        { concurrency: "unbounded" },
-      )
-      const merchant = toMerchant(id, doc)
-      return merchant === undefined ? undefined : { ...merchant, system: decodeSystem(system) }
+      const [doc] = yield* readModels.load(build.id, [merchantRef(id)])
+      return toMerchant(id, doc)
     })
 
   const find = (scope: Scope, id: string): Effect.Effect<Merchant | undefined, QueryError> =>

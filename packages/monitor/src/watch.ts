@@ -66,7 +66,11 @@ export const watcher = <R>(
     const target = framework.target(request)
     // Asked while the connection is there, it is remembered by the socket.
     void raw.socket.remoteAddress
-    response.once("close", () => {
+    let noted = false
+    // `once` would cost as much as the rest: it makes three objects and takes itself off the list again.
+    response.on("close", () => {
+      if (noted) return
+      noted = true
       monitor.note({
         at,
         method: raw.method,

@@ -30,6 +30,12 @@ export interface ClientsDump {
   readonly partitions: ReadonlyArray<PartitionDump>
 }
 
+/** Partitions are asked for one after the other, the mark after the last, so that it is behind what they know. */
+export interface ClientsToWrite {
+  readonly partitions: Iterable<PartitionDump>
+  readonly mark: () => Mark | undefined
+}
+
 export class ClientsFileDamaged extends Data.TaggedError("ClientsFileDamaged")<{
   readonly path: string
   readonly reason: string
@@ -39,36 +45,38 @@ export class ClientsFileDamaged extends Data.TaggedError("ClientsFileDamaged")<{
   }
 }
 
-const FORMAT = "tidemark live clients 3"
+const FORMAT = "tidemark live clients 4"
 
-interface Head {
-  readonly format: string
-  readonly mark?: Mark
-  readonly partitions: ReadonlyArray<Omit<PartitionDump, "records"> & { readonly bytes: number }>
-}
+/** The file is a row of sections, each a text and what it says follows in bytes, and a CRC-32 of all of them. */
+type Section =
+  | { readonly format: string }
+  | (Omit<PartitionDump, "records"> & { readonly bytes: number })
+  | { readonly mark: Mark | null }
 
-/** Length of the head, head, records of the partitions, CRC-32 of all that. */
-const encode = ({ mark, partitions }: ClientsDump): ReadonlyArray<Buffer> => {
-  const head: Head = {
-    format: FORMAT,
-    ...(mark === undefined ? {} : { mark }),
-    partitions: partitions.map(({ records, ...rest }) => ({ ...rest, bytes: records.length })),
-  }
-  const text = Buffer.from(JSON.stringify(head), "utf8")
+const section = (what: Section, bytes: Buffer = Buffer.alloc(0)): Buffer => {
+  const text = Buffer.from(JSON.stringify(what), "utf8")
   const length = Buffer.alloc(4)
   length.writeUInt32LE(text.length)
-  return [length, text, ...partitions.map(({ records }) => records)]
+  return Buffer.concat([length, text, bytes])
 }
 
-/** Written beside and moved into place, so that a crash leaves the one before. */
-export const writeClients = async (path: string, dump: ClientsDump): Promise<void> => {
+function* sectionsOf({ partitions, mark }: ClientsToWrite): Generator<Buffer> {
+  yield section({ format: FORMAT })
+  for (const { records, ...rest } of partitions) yield section({ ...rest, bytes: records.length }, records)
+  yield section({ mark: mark() ?? null })
+}
+
+/**
+ * Written beside and moved into place, so that a crash leaves the one before. Between two partitions others get their
+ * turn: each is of the moment when it is asked for.
+ */
+export const writeClients = async (path: string, clients: ClientsToWrite): Promise<void> => {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   const beside = `${path}.new`
   const file = await open(beside, "w", 0o600)
   try {
     let sum = 0
-    for (const part of encode(dump)) {
-      if (part.length === 0) continue
+    for (const part of sectionsOf(clients)) {
       sum = crc32(part, sum)
       await file.writeFile(part)
     }
@@ -96,15 +104,24 @@ export const readClients = (path: string): ClientsDump | ClientsFileDamaged | un
   if (end < 4 || crc32(all.subarray(0, end)) !== all.readUInt32LE(end)) {
     return new ClientsFileDamaged({ path, reason: "its checksum is wrong" })
   }
-  const begin = 4 + all.readUInt32LE(0)
-  const head = JSON.parse(all.toString("utf8", 4, begin)) as Head
-  if (head.format !== FORMAT)
+  let at = 0
+  const next = (): Section => {
+    const begin = at + 4
+    at = begin + all.readUInt32LE(at)
+    return JSON.parse(all.toString("utf8", begin, at)) as Section
+  }
+  const first = next()
+  if (!("format" in first) || first.format !== FORMAT)
     return new ClientsFileDamaged({ path, reason: "another version has written it" })
-  let at = begin
-  const partitions = head.partitions.map(({ bytes, ...rest }) => {
-    const records = all.subarray(at, at + bytes)
+  const partitions: Array<PartitionDump> = []
+  let mark: Mark | undefined
+  while (at < end) {
+    const found = next()
+    if ("mark" in found) mark = found.mark ?? undefined
+    if (!("bytes" in found)) continue
+    const { bytes, ...rest } = found
+    partitions.push({ ...rest, records: all.subarray(at, at + bytes) })
     at += bytes
-    return { ...rest, records }
-  })
-  return { mark: head.mark, partitions }
+  }
+  return { mark, partitions }
 }

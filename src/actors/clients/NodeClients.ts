@@ -142,25 +142,29 @@ export class NodeClients {
 
   async write(index: StreamIndex): Promise<void> {
     while (this.writing !== undefined) await this.writing
-    const partitions: Array<PartitionDump> = []
+    const toWrite = { partitions: this.dumps(), mark: () => index.mark() }
+    this.writing = writeClients(this.path, toWrite).finally(() => (this.writing = undefined))
+    await this.writing
+  }
+
+  /** A million clients take a second: each partition is of the moment when it is asked for. */
+  private *dumps(): Generator<PartitionDump> {
     for (const clients of this.partitions.values()) {
       const { partition, live, ownIdleTimes, standardMs } = clients
       const known = this.served(partition) ?? clients.upTo
       if (known === start) continue
       const lacking = clients.lackingFacts(Number.POSITIVE_INFINITY)
-      const own = [...ownIdleTimes]
       const merchants = this.merchantsOf(partition)
       const watchedMerchants = {
         own: [...merchants.ownIdleTimes],
         lacking: merchants.lackingFacts(Number.POSITIVE_INFINITY),
         odd: merchants.live.dump().odd,
       }
-      const dump = live.dump()
-      partitions.push({ partition, upTo: known, own, standardMs, lacking, watchedMerchants, ...dump })
+      yield {
+        ...{ partition, upTo: known, own: [...ownIdleTimes], standardMs, lacking, watchedMerchants },
+        ...live.dump(),
+      }
     }
-    const dump: ClientsDump = { mark: index.mark(), partitions }
-    this.writing = writeClients(this.path, dump).finally(() => (this.writing = undefined))
-    await this.writing
   }
 
   private restore({

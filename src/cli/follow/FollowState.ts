@@ -1,15 +1,7 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from "node:fs"
-import { dirname, join } from "node:path"
+import { existsSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 import { type Counts, meaningOf } from "../import/State.js"
+import { replaceFile } from "../replaceFile.js"
 
 /** Everything before `offset` of the generation has been taken by the server, or reported; so has all before it. */
 export interface FollowState {
@@ -40,12 +32,5 @@ export const loadFollowState = (path: string, file: string): FollowState | undef
   return state
 }
 
-/** Replaces the file as a whole, on the disk: it holds the old state or the new one. */
-export const saveFollowState = (path: string, state: FollowState): void => {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  const file = openSync(`${path}.new`, "w", 0o600)
-  writeSync(file, `${JSON.stringify(state)}\n`)
-  fsyncSync(file)
-  closeSync(file)
-  renameSync(`${path}.new`, path)
-}
+export const saveFollowState = (path: string, state: FollowState): void =>
+  replaceFile(path, `${JSON.stringify(state)}\n`)

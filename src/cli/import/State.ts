@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto"
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { existsSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { replaceFile } from "../replaceFile.js"
 import { type Fingerprint, HEAD, headHash, type Source } from "./Source.js"
 
 /** What an import has done so far, over all its runs. */
@@ -101,9 +102,5 @@ export const loadState = (file: string, source: string): ImportState | undefined
   return state
 }
 
-/** Replaces the file as a whole: it holds the old state or the new one. */
-export const saveState = (file: string, state: ImportState): void => {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  writeFileSync(`${file}.new`, `${JSON.stringify(state)}\n`, { mode: 0o600 })
-  renameSync(`${file}.new`, file)
-}
+export const saveState = (file: string, state: ImportState): void =>
+  replaceFile(file, `${JSON.stringify(state)}\n`)

@@ -1,7 +1,7 @@
-import { Deferred, Effect, Fiber, Runtime, Schedule, Stream } from "effect"
+import { Deferred, Effect, Fiber, Runtime } from "effect"
 import { partitionOf, SYSTEM } from "../../domain/Partition.js"
 import { compare, type Position } from "../../domain/Position.js"
-import type { EventLogService, LogError } from "../../eventlog/EventLog.js"
+import type { EventLogService } from "../../eventlog/EventLog.js"
 import {
   allClientsScan,
   PROJECTION as CLIENTS,
@@ -23,6 +23,7 @@ import type { LogTail } from "../LogTail.js"
 import type { ProgressBoard } from "../ProgressBoard.js"
 import { type QueryError, refused } from "../QueryError.js"
 import { EveryActiveClient, type UnknownClient } from "./EveryActiveClient.js"
+import { followLog } from "./followLog.js"
 
 export interface ActiveClientCount {
   /**
@@ -58,8 +59,6 @@ interface Following {
   readonly filled: Deferred.Deferred<void, QueryError>
   upTo: Position | undefined
 }
-
-const again = Schedule.spaced("500 millis")
 
 const refOf = ({ merchantId, clientKey }: UnknownClient) => {
   const { collection, from } = clientScan(merchantId, clientKey)
@@ -136,20 +135,15 @@ export const makeActiveClientCount = (deps: ActiveClientCountDeps) =>
         .reached(build, position, PATIENCE_MS)
         .pipe(Effect.repeat({ until: (reached) => reached }), Effect.asVoid)
 
-    const follow = (state: Following): Effect.Effect<void, LogError> =>
-      Effect.suspend(() =>
-        Stream.runForEach(log.subscribe({ after: state.upTo as Position }), ({ events, upTo }) =>
-          Effect.sync(() => {
-            for (const event of events) state.clients.hear(event)
-            state.upTo = upTo
-          }),
-        ),
-      ).pipe(
-        Effect.tapError((error) => Effect.logWarning("active clients: the log's subscription broke", error)),
-        Effect.retry(again),
-        Effect.repeat(again),
-        Effect.asVoid,
-      )
+    const follow = (state: Following): Effect.Effect<never> =>
+      followLog(log, {
+        after: () => state.upTo as Position,
+        hear: ({ events, upTo }) => {
+          for (const event of events) state.clients.hear(event)
+          state.upTo = upTo
+        },
+        name: "active clients",
+      })
 
     /** Looks up what was heard of and is not known, and forgets who went quiet. */
     const tidy = ({ clients }: Following): Effect.Effect<number, QueryError> =>

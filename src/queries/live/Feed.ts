@@ -1,8 +1,9 @@
-import { Deferred, Effect, Fiber, FiberId, Runtime, Schedule, Stream } from "effect"
+import { Deferred, Effect, Fiber, FiberId, Runtime } from "effect"
 import type { RecordedEvent } from "../../domain/Event.js"
 import { type Partition, partitionOf, prefixesOf } from "../../domain/Partition.js"
 import { compare, type Position } from "../../domain/Position.js"
 import type { EventLogService, LogError } from "../../eventlog/EventLog.js"
+import { followLog } from "./followLog.js"
 
 type Listener = (event: RecordedEvent) => void
 
@@ -28,8 +29,6 @@ export interface Feed {
   readonly size: () => number
 }
 
-const again = Schedule.spaced("500 millis")
-
 export const makeFeed = (log: EventLogService, runtime: Runtime.Runtime<never>): Feed => {
   const feeds = new Map<Partition, PartitionFeed>()
 
@@ -43,20 +42,15 @@ export const makeFeed = (log: EventLogService, runtime: Runtime.Runtime<never>):
       const head = yield* log.head.pipe(Effect.tapError((error) => Deferred.fail(start, error)))
       feed.upTo = head
       yield* Deferred.succeed(start, head)
-      yield* Effect.suspend(() =>
-        Stream.runForEach(
-          log.subscribe({ after: feed.upTo ?? head, prefixes: prefixesOf(partition) }),
-          ({ events, upTo }) =>
-            Effect.sync(() => {
-              for (const event of events) hear(event)
-              feed.upTo = upTo
-            }),
-        ),
-      ).pipe(
-        Effect.tapError((error) => Effect.logWarning("live: the log's subscription broke", error)),
-        Effect.retry(again),
-        Effect.repeat(again),
-      )
+      yield* followLog(log, {
+        after: () => feed.upTo ?? head,
+        prefixes: prefixesOf(partition),
+        hear: ({ events, upTo }) => {
+          for (const event of events) hear(event)
+          feed.upTo = upTo
+        },
+        name: "live",
+      })
     })
     const feed: PartitionFeed = {
       listeners,

@@ -1,12 +1,13 @@
-import { Effect, Fiber, Runtime, Schedule, Stream } from "effect"
+import { Effect, Fiber, Runtime, Schedule } from "effect"
 import { type RecordedEvent, SystemType } from "../../domain/Event.js"
 import { SYSTEM } from "../../domain/Partition.js"
-import type { EventLogService, LogError } from "../../eventlog/EventLog.js"
+import type { EventLogService } from "../../eventlog/EventLog.js"
 import type { MerchantQueries } from "../MerchantQueries.js"
 import type { Profiles } from "../Profiles.js"
 import { type QueryError, refused } from "../QueryError.js"
 import type { Scope } from "../Scope.js"
 import { makeFeed } from "./Feed.js"
+import { followLog } from "./followLog.js"
 import { Sliding } from "./Sliding.js"
 
 /** A client that was reported idle now. Instants are epoch ms. */
@@ -23,7 +24,6 @@ export interface ClientIdle {
 export const IDLE_WAITING = 1_000
 const MAX_SUBSCRIBERS = 1_000
 const PATIENCE = Schedule.spaced("500 millis").pipe(Schedule.intersect(Schedule.recurs(20)))
-const again = Schedule.spaced("500 millis")
 
 export interface IdleQueries {
   /**
@@ -41,29 +41,24 @@ type Listener = (event: RecordedEvent) => void
 /** One subscription to the whole log for all who watch all merchants. */
 const makeWhole = (log: EventLogService, runtime: Runtime.Runtime<never>) => {
   const listeners = new Set<Listener>()
-  let fiber: Fiber.RuntimeFiber<void, LogError> | undefined
+  let fiber: Fiber.RuntimeFiber<never> | undefined
 
   const follow = (listener: Listener) =>
     Effect.gen(function* () {
       let upTo = yield* log.head
       listeners.add(listener)
       fiber ??= Runtime.runFork(runtime)(
-        Effect.suspend(() =>
-          Stream.runForEach(log.subscribe({ after: upTo }), (batch) =>
-            Effect.sync(() => {
-              for (const event of batch.events) {
-                if (event.event.type !== SystemType.ClientBecameIdle) continue
-                for (const each of listeners) each(event)
-              }
-              upTo = batch.upTo
-            }),
-          ),
-        ).pipe(
-          Effect.tapError((error) => Effect.logWarning("idle clients: the log's subscription broke", error)),
-          Effect.retry(again),
-          Effect.repeat(again),
-          Effect.asVoid,
-        ),
+        followLog(log, {
+          after: () => upTo,
+          hear: (batch) => {
+            for (const event of batch.events) {
+              if (event.event.type !== SystemType.ClientBecameIdle) continue
+              for (const each of listeners) each(event)
+            }
+            upTo = batch.upTo
+          },
+          name: "idle clients",
+        }),
       )
       return () => {
         listeners.delete(listener)

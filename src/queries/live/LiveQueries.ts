@@ -42,6 +42,7 @@ export const makeLiveQueries = (deps: LiveDeps) =>
         if (merchant === undefined) {
           return yield* refused("MERCHANT_UNKNOWN", `there is no merchant "${merchantId.slice(0, 64)}"`)
         }
+        const system = yield* deps.merchants.system
         const position =
           after === null || after === undefined ? undefined : yield* deps.freshness.checkPosition(after)
         if (subscribers >= MAX_SUBSCRIBERS) {
@@ -54,7 +55,7 @@ export const makeLiveQueries = (deps: LiveDeps) =>
         subscribers++
         let view = views.get(merchantId)
         if (view === undefined) {
-          view = new LiveView(merchant, deps, feed, runtime)
+          view = new LiveView(merchant, system, deps, feed, runtime)
           views.set(merchantId, view)
         }
         const joined = view

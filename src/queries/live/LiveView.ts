@@ -1,14 +1,15 @@
 import { type Cause, Effect, Runtime } from "effect"
 import { type RecordedEvent, SystemType } from "../../domain/Event.js"
+import { longestIdleTime } from "../../domain/IdleTimes.js"
 import { partitionOf } from "../../domain/Partition.js"
 import { compare, max, type Position, start } from "../../domain/Position.js"
+import type { SystemSettings } from "../../domain/Settings.js"
 import { bucketStart, nextBucket } from "../../domain/TimeBuckets.js"
 import type { EventLogService } from "../../eventlog/EventLog.js"
 import { PROJECTION as CLIENTS, clientsScan, decodeClient } from "../../projections/clients.js"
 import { PROJECTION as METRICS, metricValue, sumOf } from "../../projections/metrics.js"
 import type { ReadModelsService } from "../../readmodels/ReadModels.js"
 import { clientRef, type ListedEvent, nameClients } from "../ClientNames.js"
-import { silenceOf } from "../ClientQueries.js"
 import type { Freshness } from "../Freshness.js"
 import type { MerchantBuckets, Part } from "../MerchantBuckets.js"
 import type { Merchant, MerchantQueries } from "../MerchantQueries.js"
@@ -89,11 +90,12 @@ export class LiveView {
 
   constructor(
     private merchant: Merchant,
+    system: SystemSettings | undefined,
     private readonly deps: LiveDeps,
     feed: Feed,
     private readonly runtime: Runtime.Runtime<never>,
   ) {
-    this.active = new ActiveClients(silenceOf(merchant, deps.idleAfterMs))
+    this.active = new ActiveClients(longestIdleTime(merchant.settings, system, deps.idleAfterMs))
     this.active.incomplete = true
     this.newest = new NewestEvents(deps.log, merchant.id)
     this.following = feed.follow(merchant.id, (event) => this.hear(event))
@@ -251,7 +253,8 @@ export class LiveView {
       const merchant = yield* this.deps.merchants.find(ofMerchant(this.merchant.id), this.merchant.id)
       if (merchant === undefined) return
       this.merchant = merchant
-      const silence = silenceOf(merchant, this.deps.idleAfterMs)
+      const system = yield* this.deps.merchants.system
+      const silence = longestIdleTime(merchant.settings, system, this.deps.idleAfterMs)
       if (silence === this.active.silenceMs) return
       this.active = new ActiveClients(silence)
       this.active.incomplete = true
