@@ -12,9 +12,10 @@ export interface Client {
 }
 
 export const initial: Client = { seen: false }
+export const known: Client = { seen: true }
 
 /** Whatever is in the stream came after the profile. */
-export const evolve = (state: Client, _event: StoredEvent): Client => (state.seen ? state : { seen: true })
+export const evolve = (_state: Client, _event: StoredEvent): Client => known
 
 export type Command =
   /** `personal` is the sealed profile; undefined for a client that was forgotten. */

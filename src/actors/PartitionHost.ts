@@ -3,6 +3,7 @@ import type { Partition } from "../domain/Partition.js"
 import { max, type Position } from "../domain/Position.js"
 import type { Append, AppendOutcome, LogUnavailable } from "../eventlog/EventLog.js"
 import type { KeyStoreUnavailable } from "../keystore/KeyStore.js"
+import * as Client from "./Client.js"
 import type { Counters } from "./Counters.js"
 import type { PartitionClients } from "./clients/PartitionClients.js"
 import { presenceAfter } from "./IndexRecovery.js"
@@ -302,7 +303,7 @@ export class PartitionHost {
       if (draft.merchantChanged) {
         actor.state = events.reduce((state, { event }) => Merchant.evolve(state, event), actor.state)
       }
-    } else actor.state = { seen: true }
+    } else actor.state = Client.known
     for (const { event } of events) actor.fact = presenceAfter(actor.fact, event, position)
     actor.revision = revision
     this.services.index.record({

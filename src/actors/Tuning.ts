@@ -34,7 +34,7 @@ export interface Owners {
 
 export const defaults: Tuning = {
   passivateAfterMs: 120_000,
-  maxLiveActors: 200_000,
+  maxLiveActors: 50_000,
   merchantEvents: 20_000,
   merchantBytes: 16 << 20,
   // Less than the embedded log lets wait, so that overload is said here, before an outcome gets lost there.

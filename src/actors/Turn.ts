@@ -165,7 +165,7 @@ export class Turn {
         { now: this.recordedAt },
       )
       if (events.length === 0) {
-        client.state = { seen: true }
+        client.state = Client.known
         return
       }
       const draft = draftOf(client)

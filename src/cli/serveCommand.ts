@@ -1,5 +1,6 @@
 import { Command } from "commander"
 import { Cause, Effect, Exit, Fiber, Logger, LogLevel } from "effect"
+import { keepHeapsSmall } from "../runtime/Heaps.js"
 import { serve } from "../runtime/Serve.js"
 import { runtimeSettings } from "../runtime/Settings.js"
 import { welcome } from "../runtime/Welcome.js"
@@ -65,5 +66,6 @@ export const serveCommand = (): Command =>
     .description("run Tidemark: collect, actors, processors and queries in one process")
     .addHelpText("after", variables)
     .action(async () => {
+      keepHeapsSmall()
       process.exit(await run())
     })

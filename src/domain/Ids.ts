@@ -1,4 +1,4 @@
-import { createHash, createHmac, hash } from "node:crypto"
+import { createHmac, hash } from "node:crypto"
 
 const bytesOf = (uuid: string): Buffer => Buffer.from(uuid.replaceAll("-", ""), "hex")
 
@@ -9,7 +9,7 @@ const format = (bytes: Uint8Array): string => {
 
 /** UUIDv5 (RFC 9562, 5.5): SHA-1 of namespace and name, as 16 bytes. */
 export const uuidv5Bytes = (namespace: Uint8Array, name: string): Buffer => {
-  const digest = createHash("sha1").update(namespace).update(name, "utf8").digest().subarray(0, 16)
+  const digest = hash("sha1", Buffer.concat([namespace, Buffer.from(name, "utf8")]), "buffer").subarray(0, 16)
   digest[6] = ((digest[6] as number) & 0x0f) | 0x50
   digest[8] = ((digest[8] as number) & 0x3f) | 0x80
   return digest
@@ -18,7 +18,7 @@ export const uuidv5Bytes = (namespace: Uint8Array, name: string): Buffer => {
 /** Tidemark's own namespace. Stored event ids depend on it: it can never change. */
 const TIDEMARK = bytesOf("6f0dc7f4-8f35-5a0b-9c57-1f4b7d1c2a90")
 
-/** The namespace of a stream's event ids. Costs a hash: actors keep it. */
+/** The namespace of a stream's event ids. Costs a hash: actors keep it for a turn or longer. */
 export const streamNamespace = (stream: string): Buffer => uuidv5Bytes(TIDEMARK, stream)
 
 /** Longest id that is hashed without a copy of its own: 200 characters are at most 600 bytes of UTF-8. */
