@@ -122,7 +122,9 @@ export const decide = (now: Registered, command: Command, facts: Facts): Decisio
       return promote(now, target, command.expectedServing, command.force, facts, `promoted ${target.id}`)
     }
     case "Rollback": {
-      const own = builds.find(({ id, merchantId }) => id === command.expectedServing && merchantId !== undefined)
+      const own = builds.find(
+        ({ id, merchantId }) => id === command.expectedServing && merchantId !== undefined,
+      )
       if (own !== undefined) return withdraw(now, own, command.force, facts)
       const target = previousOf(now)
       if (serving.id === command.expectedServing && target === undefined) {

@@ -39,8 +39,7 @@ export const toCancel = (
   merchantId: string | undefined,
 ): Either.Either<Build | undefined, CommandRefused> => {
   const rebuildOf = (own: string | undefined) =>
-    buildingOf(now, own) ??
-    present(now).find((build) => build.state === "FAILED" && build.merchantId === own)
+    buildingOf(now, own) ?? present(now).find((build) => build.state === "FAILED" && build.merchantId === own)
   const own = rebuildOf(merchantId)
   if (own !== undefined || merchantId !== undefined) return Either.right(own)
   const merchants = present(now).filter(({ state }) => state === "BUILDING" || state === "FAILED")

@@ -90,7 +90,9 @@ export const switchesIn = (
   before: Registered,
   after: Registered,
 ): ReadonlyArray<{ readonly from: Build; readonly to: Build }> =>
-  [undefined, ...new Set(present(after).flatMap(({ merchantId }) => merchantId ?? []))].flatMap((merchantId) => {
-    const [from, to] = [servingOf(before, merchantId), servingOf(after, merchantId)]
-    return from === undefined || to === undefined || from.id === to.id ? [] : [{ from, to }]
-  })
+  [undefined, ...new Set(present(after).flatMap(({ merchantId }) => merchantId ?? []))].flatMap(
+    (merchantId) => {
+      const [from, to] = [servingOf(before, merchantId), servingOf(after, merchantId)]
+      return from === undefined || to === undefined || from.id === to.id ? [] : [{ from, to }]
+    },
+  )

@@ -115,12 +115,7 @@ export const makeProjectionQueries = (
           return all.length === 0 ? start : all.reduce(min)
         })
 
-  const describe = (
-    build: Build,
-    isServing: boolean,
-    head: Position,
-    running: Progress | undefined,
-  ) =>
+  const describe = (build: Build, isServing: boolean, head: Position, running: Progress | undefined) =>
     Effect.gen(function* () {
       const position = yield* whereIs(build, running)
       const lagMs = yield* tail.lagMs(position)

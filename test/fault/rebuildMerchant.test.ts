@@ -24,8 +24,7 @@ const program = new PlantedProgram()
 const directory = temporaryDirectory()
 const tidemark = new TidemarkProcess(directory.path, {}, [], program.root)
 const { random } = seededRandom("one merchant's rebuild")
-const isEmbedded =
-  chosenOr({ eventLog: "embedded", readModels: "embedded" }).readModels === "embedded"
+const isEmbedded = chosenOr({ eventLog: "embedded", readModels: "embedded" }).readModels === "embedded"
 
 /** The present code of before: it takes refunds for payments. */
 const WRONG = `{ ...metrics, version: metrics.version - 1, apply: (recorded, docs) => metrics.apply(
@@ -76,8 +75,9 @@ const untilReady = (build: string) =>
 const untilFolded = () =>
   until("all is folded", REBUILD_MS, async () => {
     const { projections } = await tidemark.graphql("{ projections { builds { position head } } }")
-    return projections.every(({ builds: all }: { builds: ReadonlyArray<{ position: string; head: string }> }) =>
-      all.every(({ position, head }) => position === head),
+    return projections.every(
+      ({ builds: all }: { builds: ReadonlyArray<{ position: string; head: string }> }) =>
+        all.every(({ position, head }) => position === head),
     )
   })
 
@@ -94,9 +94,7 @@ const numbersOf = async (id: string) => {
 }
 const everybody = Array.from({ length: MERCHANTS }, (_, index) => `m-${index}`)
 const answers = async () =>
-  Object.fromEntries(
-    await Promise.all(everybody.map(async (id) => [id, await numbersOf(id)] as const)),
-  )
+  Object.fromEntries(await Promise.all(everybody.map(async (id) => [id, await numbersOf(id)] as const)))
 
 const COMPARE = `query ($from: ID, $to: ID) { projectionComparison(name: "metrics", from: $from, to: $to) {
   from to equal documents differentDocuments merchantCount differenceCount
@@ -139,21 +137,18 @@ const arriving = () => {
 const filesOf = (build: string) =>
   readdirSync(join(directory.path, "readmodels")).filter((name) => name.includes(`-${build}.db`))
 
-beforeAll(
-  async () => {
-    deploy(WRONG)
-    await tidemark.start()
-    while (made < HISTORY) {
-      const batch = Array.from({ length: 1_000 }, () => event(yesterday - random.integer(18 * DAY) - 1))
-      expect((await tidemark.send(batch)).status).toBe(202)
-    }
-    await untilFolded()
-    await tidemark.stop()
-    deploy(`metrics, ${WRONG}`)
-    await tidemark.start()
-  },
-  2 * REBUILD_MS,
-)
+beforeAll(async () => {
+  deploy(WRONG)
+  await tidemark.start()
+  while (made < HISTORY) {
+    const batch = Array.from({ length: 1_000 }, () => event(yesterday - random.integer(18 * DAY) - 1))
+    expect((await tidemark.send(batch)).status).toBe(202)
+  }
+  await untilFolded()
+  await tidemark.stop()
+  deploy(`metrics, ${WRONG}`)
+  await tidemark.start()
+}, 2 * REBUILD_MS)
 afterAll(async () => {
   await tidemark.kill()
   directory.remove()

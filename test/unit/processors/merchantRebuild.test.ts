@@ -187,7 +187,11 @@ describe("a rebuild of one merchant", () => {
     expect(await refusal(promote("counting-2", "counting-3"))).toMatchObject({ code: "CONFLICT" })
     expect(await refusal(rollback("counting-2"))).toMatchObject({ code: "CONFLICT" })
     await done(cancel())
-    await untilIs("that of all is gone", ...["counting-1 SERVING", "counting-2 BUILDING m-1"], "counting-3 BUILDING m-2")
+    await untilIs(
+      "that of all is gone",
+      ...["counting-1 SERVING", "counting-2 BUILDING m-1"],
+      "counting-3 BUILDING m-2",
+    )
     expect(await refusal(cancel())).toMatchObject({ code: "MERCHANT_REQUIRED" })
     await done(cancel("m-2"))
     await done(cancel())
@@ -244,11 +248,16 @@ describe("a rebuild of one merchant", () => {
     await append(2, "m-1")
     await until("both wait", 10_000, async () => (await stalled()).includes("counting-2"))
     await bench.stop()
-    const mended = both.map((one): Projection => ({
-      ...one,
-      apply: (event, docs) =>
-        one.apply(event.event.type === "poison" ? { ...event, event: { ...event.event, type: "x" } } : event, docs),
-    }))
+    const mended = both.map(
+      (one): Projection => ({
+        ...one,
+        apply: (event, docs) =>
+          one.apply(
+            event.event.type === "poison" ? { ...event, event: { ...event.event, type: "x" } } : event,
+            docs,
+          ),
+      }),
+    )
     await bench.start(mended, quick)
     await done({ _tag: "RetryDeadLetters", projection: "counting" })
     expect(await countIn("counting-2", "m-1")).toBe(16)

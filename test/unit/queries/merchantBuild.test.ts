@@ -124,11 +124,14 @@ describe("the build of one merchant", () => {
       from to equal merchantCount documents differences(first: 200) { nodes { merchantId metric interval at dimension before after } } } }`)
     expect(compared).toMatchObject({ from: "metrics-1", to: "metrics-2", equal: false, merchantCount: 1 })
     const { nodes } = compared.differences
-    expect(new Set(nodes.map(({ merchantId }: { merchantId: string }) => merchantId))).toEqual(new Set(["m-1"]))
+    expect(new Set(nodes.map(({ merchantId }: { merchantId: string }) => merchantId))).toEqual(
+      new Set(["m-1"]),
+    )
     // The same as of a rebuild of all, so far as it is of this merchant.
     await done('rebuildProjection(name: "metrics")')
     await untilReady("metrics-3")
-    const { projectionComparison: whole } = await world.ask(`{ projectionComparison(name: "metrics", from: "metrics-2", to: "metrics-3") {
+    const { projectionComparison: whole } =
+      await world.ask(`{ projectionComparison(name: "metrics", from: "metrics-2", to: "metrics-3") {
       equal documents differentDocuments before after } }`)
     expect(whole).toMatchObject({ equal: true, differentDocuments: 0 })
     expect(whole.documents).toBeGreaterThan(10)
@@ -192,7 +195,8 @@ describe("the build of one merchant", () => {
     client.subscribe<{ liveMetrics: { today: ReadonlyArray<{ metric: string; value: number }> } }>(
       { query: 'subscription { liveMetrics(merchantId: "m-1") { today { metric value } } }' },
       {
-        next: ({ data }) => today.push(data?.liveMetrics.today.find((one) => one.metric === "REFUNDS")?.value ?? -1),
+        next: ({ data }) =>
+          today.push(data?.liveMetrics.today.find((one) => one.metric === "REFUNDS")?.value ?? -1),
         error: () => today.push(-1),
         complete: () => {},
       },
