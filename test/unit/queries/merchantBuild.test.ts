@@ -132,10 +132,10 @@ describe("the build of one merchant", () => {
     await untilReady("metrics-3")
     const { projectionComparison: whole } =
       await world.ask(`{ projectionComparison(name: "metrics", from: "metrics-2", to: "metrics-3") {
-      equal documents differentDocuments before after } }`)
+      equal documents differentDocuments fromDigest toDigest } }`)
     expect(whole).toMatchObject({ equal: true, differentDocuments: 0 })
     expect(whole.documents).toBeGreaterThan(10)
-    expect(whole.before).toBe(whole.after)
+    expect(whole.fromDigest).toBe(whole.toDigest)
     await done('cancelRebuild(name: "metrics")')
   })
 
