@@ -202,7 +202,7 @@ describe("one merchant is rebuilt beside the rest", () => {
           ({ done }) =>
             done.projection.builds.find(({ merchantId }: Shown) => merchantId === id)?.id as string,
         )
-      await new Promise((resolve) => setTimeout(resolve, random.integer(rounds(1_500, 20_000))))
+      await new Promise((resolve) => setTimeout(resolve, random.integer(rounds(3_000, 20_000))))
       killedAt.push((await builds()).find((one) => one.id === build)?.progress ?? 0)
       await tidemark.kill()
       await tidemark.start()

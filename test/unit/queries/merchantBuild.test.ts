@@ -255,7 +255,7 @@ describe("the build of one merchant", () => {
     expect(unknown.userErrors).toMatchObject([{ code: "MERCHANT_UNKNOWN" }])
   })
 
-  it("is managed from the command line", { timeout: 60_000 }, async () => {
+  it("is managed from the command line", { timeout: 120_000 }, async () => {
     const url = world.url.replace("/graphql", "")
     const tidemark = async (...args: ReadonlyArray<string>) =>
       runCommand(world.directory, ["projections", ...args, "--url", url, "--key", ADMIN_KEY])
