@@ -73,13 +73,38 @@ const simple = (name: string, description: string, mutation: string) =>
   talking(name, description)
     .argument("<name>", "the projection")
     .action(
-      guarded((projection: string, options: OfMerchant) =>
-        withClient(options, async (client) => {
-          const args = { name: text(projection), ...merchantArgs(options.merchant) }
-          print([await client.command(mutation, args)], options)
-        }),
+      guarded((projection: string, options: Common) =>
+        withClient(options, async (client) =>
+          print([await client.command(mutation, { name: text(projection) })], options),
+        ),
       ),
     )
+
+/** States of a build that a cancellation ends. */
+const REBUILDING: ReadonlyArray<string> = ["BUILDING", "READY", "FAILED"]
+
+const cancel = () =>
+  withMerchant(
+    talking("cancel", "end a rebuild, and remove what it has made").argument("<name>", "the projection"),
+    "the rebuild of this merchant",
+  ).action(
+    guarded((name: string, options: OfMerchant) =>
+      withClient(options, async (client) => {
+        const { merchant } = options
+        if (merchant === undefined) {
+          return print([await client.command("cancelRebuild", { name: text(name) })], options)
+        }
+        const { builds } = await client.find(name)
+        const own = builds.find(
+          ({ merchantId, state }) => merchantId === merchant && REBUILDING.includes(state),
+        )
+        if (own === undefined)
+          throw new Refused("NOT_BUILDING", `no build of ${name} of ${merchant} is being built`)
+        const args = { name: text(name), build: id(own.id) }
+        print([await client.command("dropProjectionBuild", args)], options)
+      }),
+    ),
+  )
 
 const drop = () =>
   talking("drop", "remove a build that does not serve")
@@ -178,12 +203,7 @@ export const projectionsCommand = (): Command =>
     )
     .addCommand(simple("pause", "fold nothing more until it is resumed", "pauseProjection"))
     .addCommand(simple("resume", "go on folding", "resumeProjection"))
-    .addCommand(
-      withMerchant(
-        simple("cancel", "end a rebuild, and remove what it has made", "cancelRebuild"),
-        "the rebuild of this merchant",
-      ),
-    )
+    .addCommand(cancel())
     .addCommand(drop())
     .addCommand(deadLetters())
     .addHelpText("after", help)

@@ -12,8 +12,8 @@ export type Command =
       readonly promote: boolean
       readonly merchantId?: string | undefined
     }
-  /** `merchantId`: the rebuild of this merchant. */
-  | { readonly _tag: "Cancel"; readonly projection: string; readonly merchantId?: string | undefined }
+  /** The rebuild of all merchants or, while there is none, the only one of a merchant. */
+  | { readonly _tag: "Cancel"; readonly projection: string }
   | {
       readonly _tag: "Promote"
       readonly projection: string
@@ -42,8 +42,8 @@ export type RefusalCode =
   | "CONFLICT"
   | "PROJECTION_UNKNOWN"
   | "MERCHANT_UNKNOWN"
-  /** Which of several rebuilds is meant. */
-  | "MERCHANT_REQUIRED"
+  /** Which of several is meant. */
+  | "BUILD_REQUIRED"
   /** One merchant can't be rebuilt by itself. */
   | "CROSSES_MERCHANTS"
   /** Merchants that are rebuilt, or have a build of their own. */

@@ -101,12 +101,11 @@ export const decide = (now: Registered, command: Command, facts: Facts): Decisio
       })
     }
     case "Cancel": {
-      const found = toCancel(now, command.merchantId)
+      const found = toCancel(now)
       if (Either.isLeft(found)) return Either.left(found.left)
       const target = found.right
       if (target === undefined) {
-        const of = command.merchantId === undefined ? "" : ` of ${command.merchantId.slice(0, 64)}`
-        return refuse("NOT_BUILDING", `no build of ${projection}${of} is being built${told(now.last)}`)
+        return refuse("NOT_BUILDING", `no build of ${projection} is being built${told(now.last)}`)
       }
       const gone = act(`cancelled ${target.id}`)
       return Either.right({ ...dropped(now, target.id, gone), last: gone })

@@ -34,16 +34,13 @@ export const unfitToRebuild = (now: Registered, merchantId: string, facts: Facts
 }
 
 /** The build that a cancellation is about, or why it is not clear which. */
-export const toCancel = (
-  now: Registered,
-  merchantId: string | undefined,
-): Either.Either<Build | undefined, CommandRefused> => {
-  const rebuildOf = (own: string | undefined) =>
-    buildingOf(now, own) ?? present(now).find((build) => build.state === "FAILED" && build.merchantId === own)
-  const own = rebuildOf(merchantId)
-  if (own !== undefined || merchantId !== undefined) return Either.right(own)
-  const merchants = present(now).filter(({ state }) => state === "BUILDING" || state === "FAILED")
-  if (merchants.length < 2) return Either.right(merchants[0])
-  const message = `${merchants.map(({ id, merchantId: of }) => `${id} of ${of ?? "all"}`).join(", ")}: name the merchant whose rebuild is to end`
-  return Either.left(new CommandRefused({ code: "MERCHANT_REQUIRED", message }))
+export const toCancel = (now: Registered): Either.Either<Build | undefined, CommandRefused> => {
+  const isCancelled = ({ state }: Build) => state === "BUILDING" || state === "FAILED"
+  const whole =
+    buildingOf(now) ?? present(now).find((build) => isCancelled(build) && build.merchantId === undefined)
+  if (whole !== undefined) return Either.right(whole)
+  const own = present(now).filter(isCancelled)
+  if (own.length < 2) return Either.right(own[0])
+  const message = `${own.map(({ id, merchantId }) => `${id} of ${merchantId ?? ""}`).join(", ")}: drop the build that is meant`
+  return Either.left(new CommandRefused({ code: "BUILD_REQUIRED", message }))
 }

@@ -211,7 +211,7 @@ describe("one merchant is rebuilt beside the rest", () => {
       const compared = await comparison({ from: whole, to: build })
       expect(compared).toMatchObject({ equal: true, differentDocuments: 0 })
       expect(compared.documents).toBeGreaterThan(10)
-      await command(`cancelRebuild(name: "metrics", merchantId: "${id}")`)
+      await command(`dropProjectionBuild(name: "metrics", build: "${build}")`)
     }
     console.log(`killed at ${killedAt.map((share) => `${Math.round(share * 100)} %`).join(", ")} of the log`)
     // That which serves m-1 went on through all of it.
@@ -229,12 +229,12 @@ describe("one merchant is rebuilt beside the rest", () => {
     const build = await rebuild("m-4")
     if (isEmbedded) await until("it has a file", 30_000, () => filesOf(build).length > 0)
     else await untilReady(build)
-    const cancelling = command('cancelRebuild(name: "metrics", merchantId: "m-4")').catch(() => {})
+    const cancelling = command('cancelRebuild(name: "metrics")').catch(() => {})
     await new Promise((resolve) => setTimeout(resolve, random.integer(50)))
     await tidemark.kill()
     await cancelling
     await tidemark.start()
-    if ((await idsOf()).includes(build)) await command('cancelRebuild(name: "metrics", merchantId: "m-4")')
+    if ((await idsOf()).includes(build)) await command('cancelRebuild(name: "metrics")')
     expect(await idsOf()).toEqual(before)
     if (isEmbedded) await until("no file of it", 10_000, () => filesOf(build).length === 0)
   })

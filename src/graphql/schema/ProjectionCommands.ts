@@ -30,17 +30,10 @@ builder.mutationFields((t) => ({
   cancelRebuild: t.field({
     type: ProjectionPayload,
     description:
-      "Ends the rebuild and removes what it has made; for administrators. Removes a failed build as well.",
+      "Ends the rebuild and removes what it has made; for administrators. Removes a failed build as well. Of a merchant's rebuild, while there is none of all, when it is the only one; else dropProjectionBuild ends it.",
     complexity: COST,
-    args: {
-      name: t.arg.string({ required: true, description: name }),
-      merchantId: t.arg.id({
-        description:
-          "Ends the rebuild of this merchant; when missing that of all, or, while there is none, the only one that there is.",
-      }),
-    },
-    resolve: (_, { name: projection, merchantId }, context) =>
-      command(context, { _tag: "Cancel", projection, merchantId: merchantId ?? undefined }),
+    args: { name: t.arg.string({ required: true, description: name }) },
+    resolve: (_, { name: projection }, context) => command(context, { _tag: "Cancel", projection }),
   }),
   promoteProjection: t.field({
     type: ProjectionPayload,
