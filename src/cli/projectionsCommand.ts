@@ -1,17 +1,22 @@
 import { Command } from "commander"
-import { adminKey } from "./adminKey.js"
 import { guarded, whole } from "./options.js"
-import { Client, type ProjectionShown, Refused } from "./projections/Client.js"
+import { type BuildShown, type ProjectionShown, Refused } from "./projections/Client.js"
 import { compareBuilds, linesOf as linesOfComparison } from "./projections/compare.js"
 import { deadLettersOf, linesOf as linesOfDeadLetters } from "./projections/deadLetters.js"
-import { linesOf } from "./projections/print.js"
+import { promote, rollback } from "./projections/switching.js"
+import {
+  COMPARE_MS,
+  type Common,
+  id,
+  merchantArgs,
+  type OfMerchant,
+  print,
+  talking,
+  text,
+  withClient,
+  withMerchant,
+} from "./projections/talking.js"
 import { watchBuild } from "./projections/watch.js"
-
-interface Common {
-  readonly url: string
-  readonly key?: string
-  readonly json: boolean
-}
 
 const help = `
   $ tidemark projections list
@@ -19,45 +24,9 @@ const help = `
   $ tidemark projections compare metrics       what would change
   $ tidemark projections promote metrics metrics-2
   $ tidemark projections rollback metrics      and back
+  $ tidemark projections rebuild metrics --merchant m-7     one merchant alone
 
 Exit code: 0 done, 2 not done.`
-
-const text = (value: string) => ({ type: "String!", value })
-const id = (value: string) => ({ type: "ID!", value })
-
-/** Makes a command that talks to a running Tidemark. */
-const talking = (name: string, description: string): Command =>
-  new Command(name)
-    .description(description)
-    .option("--url <url>", "where Tidemark is", "http://127.0.0.1:4000")
-    .option(
-      "--key <key>",
-      "administrator's key (default: TIDEMARK_ADMIN_KEY, or the one in the data directory)",
-    )
-    .option("--json", "print the answer as JSON", false)
-
-/** Longer than any command waits. */
-const COMMAND_MS = 60_000
-/** A comparison reads everything. */
-const COMPARE_MS = 12 * 3_600_000
-
-const withClient = async (
-  options: Common,
-  use: (client: Client) => Promise<void>,
-  timeoutMs = COMMAND_MS,
-): Promise<void> => {
-  const client = new Client(options.url, adminKey(options.key), timeoutMs)
-  try {
-    await use(client)
-  } finally {
-    client.close()
-  }
-}
-
-const print = (projections: ReadonlyArray<ProjectionShown>, { json }: Common): void => {
-  if (json) console.log(JSON.stringify(projections.length === 1 ? projections[0] : projections))
-  else for (const projection of projections) for (const line of linesOf(projection)) console.log(line)
-}
 
 const list = () =>
   talking("list", "the builds of all projections, or of one")
@@ -73,8 +42,15 @@ const list = () =>
       ),
     )
 
-interface BuildOptions extends Common {
+interface BuildOptions extends OfMerchant {
   readonly wait: boolean
+}
+
+/** The build that a command has begun. */
+const begunIn = ({ builds, building: whole, serving }: ProjectionShown, merchantId: string | undefined) => {
+  const isBegun = (one: BuildShown) => one.state === "BUILDING" || one.state === "READY"
+  const own = builds.findLast((one) => one.merchantId === merchantId && isBegun(one))
+  return merchantId === undefined ? (whole?.id ?? serving.id) : (own?.id ?? serving.id)
 }
 
 /** `state`: what the build has to come to. */
@@ -85,8 +61,8 @@ const building = (name: string, description: string, mutation: string, state: Re
     .action(
       guarded((projection: string, options: BuildOptions) =>
         withClient(options, async (client) => {
-          const begun = await client.command(mutation, { name: text(projection) })
-          const build = begun.building?.id ?? begun.serving.id
+          const args = { name: text(projection), ...merchantArgs(options.merchant) }
+          const build = begunIn(await client.command(mutation, args), options.merchant)
           if (options.wait) await watchBuild(client, projection, build, state)
           print([await client.find(projection)], options)
         }),
@@ -104,57 +80,28 @@ const simple = (name: string, description: string, mutation: string) =>
       ),
     )
 
-interface SwitchOptions extends Common {
-  readonly force: boolean
-  readonly expectedServing?: string
-}
+/** States of a build that a cancellation ends. */
+const REBUILDING: ReadonlyArray<string> = ["BUILDING", "READY", "FAILED"]
 
-/** The build that serves as far as the operator knows, or as it is now. */
-const expectedOf = async (client: Client, name: string, options: SwitchOptions): Promise<string> =>
-  options.expectedServing ?? (await client.find(name)).serving.id
-
-const switching = (command: Command): Command =>
-  command
-    .option(
-      "--expected-serving <build>",
-      "switch only if this build serves still (default: the one that serves now)",
-    )
-    .option(
-      "--force",
-      "also when the build has not caught up, has dead letters, or its code is not deployed",
-      false,
-    )
-
-const promote = () =>
-  switching(
-    talking("promote", "let a build serve, at one moment for everybody")
-      .argument("<name>", "the projection")
-      .argument("<build>", "the build"),
+const cancel = () =>
+  withMerchant(
+    talking("cancel", "end a rebuild, and remove what it has made").argument("<name>", "the projection"),
+    "the rebuild of this merchant",
   ).action(
-    guarded((name: string, build: string, options: SwitchOptions) =>
+    guarded((name: string, options: OfMerchant) =>
       withClient(options, async (client) => {
-        const args = {
-          ...{ name: text(name), build: id(build) },
-          expectedServing: id(await expectedOf(client, name, options)),
-          force: { type: "Boolean", value: options.force },
+        const { merchant } = options
+        if (merchant === undefined) {
+          return print([await client.command("cancelRebuild", { name: text(name) })], options)
         }
-        print([await client.command("promoteProjection", args)], options)
-      }),
-    ),
-  )
-
-const rollback = () =>
-  switching(
-    talking("rollback", "let the build serve again that served before").argument("<name>", "the projection"),
-  ).action(
-    guarded((name: string, options: SwitchOptions) =>
-      withClient(options, async (client) => {
-        const args = {
-          name: text(name),
-          expectedServing: id(await expectedOf(client, name, options)),
-          force: { type: "Boolean", value: options.force },
-        }
-        print([await client.command("rollbackProjection", args)], options)
+        const { builds } = await client.find(name)
+        const own = builds.find(
+          ({ merchantId, state }) => merchantId === merchant && REBUILDING.includes(state),
+        )
+        if (own === undefined)
+          throw new Refused("NOT_BUILDING", `no build of ${name} of ${merchant} is being built`)
+        const args = { name: text(name), build: id(own.id) }
+        print([await client.command("dropProjectionBuild", args)], options)
       }),
     ),
   )
@@ -238,10 +185,13 @@ export const projectionsCommand = (): Command =>
     .description("rebuild read models from history while people keep reading, switch, and switch back")
     .addCommand(list())
     .addCommand(
-      building("rebuild", "fold everything anew, beside the build that serves", "rebuildProjection", [
-        "READY",
-        "SERVING",
-      ]),
+      withMerchant(
+        building("rebuild", "fold everything anew, beside the build that serves", "rebuildProjection", [
+          "READY",
+          "SERVING",
+        ]),
+        "the events of this merchant alone",
+      ),
     )
     .addCommand(compare())
     .addCommand(promote())
@@ -253,7 +203,7 @@ export const projectionsCommand = (): Command =>
     )
     .addCommand(simple("pause", "fold nothing more until it is resumed", "pauseProjection"))
     .addCommand(simple("resume", "go on folding", "resumeProjection"))
-    .addCommand(simple("cancel", "end a rebuild, and remove what it has made", "cancelRebuild"))
+    .addCommand(cancel())
     .addCommand(drop())
     .addCommand(deadLetters())
     .addHelpText("after", help)

@@ -32,13 +32,14 @@ export type Done = Exclude<SettingsResult, { readonly _tag: "Unavailable" }>
 const recorded = async (
   { services }: Context,
   send: (done: (result: SettingsResult) => void) => void,
+  merchantId?: string,
 ): Promise<Done> => {
   const result = await new Promise<SettingsResult>(send)
   if (result._tag === "Unavailable") throw unavailable(result.retryAfterSeconds)
   if (result._tag === "Saved") {
     await run(
       services.queries
-        .settled(result.position, READABLE_MS)
+        .settled(result.position, READABLE_MS, merchantId)
         .pipe(Effect.catchTag("QueryRefused", () => Effect.void)),
     )
   }
@@ -46,8 +47,10 @@ const recorded = async (
 }
 
 export const changeSettings = (context: Context, command: Omit<SettingsCommand, "origin">): Promise<Done> =>
-  recorded(context, (done) =>
-    context.services.recorder.changeSettings({ ...command, origin: originOf(context) }, done),
+  recorded(
+    context,
+    (done) => context.services.recorder.changeSettings({ ...command, origin: originOf(context) }, done),
+    command.merchantId,
   )
 
 export const changeSystem = (context: Context, command: Omit<SystemCommand, "origin">): Promise<Done> =>

@@ -76,6 +76,12 @@ export class BuildFold {
     })
   }
 
+  /** Whether the event is one of those that the build is of. */
+  isOwn({ event }: RecordedEvent): boolean {
+    const { merchantId } = this.build
+    return merchantId === undefined || event.data.merchantId === merchantId
+  }
+
   /**
    * Folds events that `beyond` gave. Where a fold throws, either `failed` says so, and the build is to be reverted,
    * as the event may have been folded in part; or everything since the last commit is thrown away and the build
@@ -89,6 +95,11 @@ export class BuildFold {
       const event = events[index] as RecordedEvent
       const partition = partitionOfStream(event.stream)
       if (partition === undefined) continue
+      if (!this.isOwn(event)) {
+        this.recordedAts[partition] = event.metadata.recordedAt
+        this.lastRecordedAt = event.metadata.recordedAt
+        continue
+      }
       if (letters?.holds(event, partition) === true) {
         letters.wait(event, partition)
         this.recordedAts[partition] = event.metadata.recordedAt

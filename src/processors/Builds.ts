@@ -1,7 +1,7 @@
 import type { Position } from "../domain/Position.js"
 import type { Act, Registered } from "../readmodels/ReadModels.js"
-import { buildingOf, dropped, newBuild, servingOf } from "./Commands.js"
 import type { Definition } from "./Processors.js"
+import { buildingOf, dropped, newBuild, present, servingOf } from "./Transitions.js"
 
 /** Where a reactor begins to act: nothing that is in a log already is acted on, or that another build has. */
 export interface Places {
@@ -27,7 +27,7 @@ export const plan = (
   if (serving === undefined)
     return newBuild(now, newest, "SERVING", act(`began ${now.projection}`), false, places.head)
   const isDeployed = (definition: string) => deployed.some((one) => one.definition === definition)
-  const kept = now.builds.filter((build) => build.dropped === undefined && build.state !== "FAILED")
+  const kept = present(now).filter((build) => build.merchantId === undefined && build.state !== "FAILED")
   // Also who rolled back to an old build, by force, has another one to go on with.
   if (kept.some((build) => isDeployed(build.definition))) return now
   const building = buildingOf(now)

@@ -1,4 +1,5 @@
-import { Effect, Either, Schedule, type Scope, Stream } from "effect"
+import { Effect, Either, Option, Schedule, type Scope, Stream } from "effect"
+import { merchantStream, partitionOf } from "../domain/Partition.js"
 import { type Position, start } from "../domain/Position.js"
 import type { EventLogService } from "../eventlog/EventLog.js"
 import {
@@ -9,11 +10,13 @@ import {
 } from "../readmodels/ReadModels.js"
 import { change } from "../readmodels/Registry.js"
 import { plan } from "./Builds.js"
-import { type Command, type CommandRefused, decide, dropped, promoted, servingOf } from "./Commands.js"
+import type { Command, CommandRefused } from "./Command.js"
+import { decide, merchantOfSwitch } from "./Commands.js"
 import type { Definition, ProcessorsService, Progress, Stopped } from "./Processors.js"
 import { retryIn } from "./RetryCommand.js"
 import type { Runner } from "./Runner.js"
 import { LEVEL_MS, makeStanding } from "./Standing.js"
+import { dropped, promoted, servingOf, switchesIn } from "./Transitions.js"
 
 export interface ControllerOptions {
   readonly log: EventLogService
@@ -66,6 +69,20 @@ export const makeController = (
     const { whereIs, unfit, untilLevel, handingOver, holdLevel } = makeStanding({
       ...{ log, readModels, runner, running, newest, isDeployed },
     })
+
+    /** Merchants with a build of their own are switched together with all others, or by themselves. */
+    const untilAllLevel = (before: Registered, after: Registered, ms: number) =>
+      Effect.forEach(switchesIn(before, after), ({ from, to }) => untilLevel(to.id, from.id, ms))
+
+    /** Every merchant's first event makes its stream. */
+    const hasMerchant = (merchantId: string) =>
+      log
+        .readStream(merchantStream(partitionOf(merchantId), merchantId), { direction: "forwards", limit: 1 })
+        .pipe(
+          Stream.runHead,
+          Effect.map(Option.isSome),
+          Effect.mapError(({ message }) => new ReadModelsUnavailable({ reason: message })),
+        )
 
     const startBuilds = (builds: ReadonlyArray<Build>, where: "live" | "aside") =>
       Effect.gen(function* () {
@@ -143,12 +160,10 @@ export const makeController = (
             }
             const from = servingOf(now)
             // No answer is to step back. What does not succeed now does with the next look.
-            const isLevel =
-              from === undefined ||
-              (yield* untilLevel(build.id, from.id, LEVEL_SOON_MS).pipe(
-                Effect.as(true),
-                Effect.catchTag("CommandRefused", () => Effect.succeed(false)),
-              ))
+            const isLevel = yield* untilAllLevel(now, promoted(now, build, act), LEVEL_SOON_MS).pipe(
+              Effect.as(true),
+              Effect.catchTag("CommandRefused", () => Effect.succeed(false)),
+            )
             if (!isLevel) continue
             yield* handingOver(from, (handover) =>
               settle(now.projection, build, (one, kept) =>
@@ -195,6 +210,9 @@ export const makeController = (
           deployed: deployed(command.projection)[0],
           behind: ({ id }: Build) => reasons.get(id),
           hasDeadLetters: ({ id }: Build) => stalled.includes(id),
+          ...(command._tag === "Rebuild" && command.merchantId !== undefined
+            ? { isMerchantKnown: yield* hasMerchant(command.merchantId) }
+            : {}),
           by,
           now: Date.now(),
         }
@@ -204,10 +222,10 @@ export const makeController = (
         if ((command._tag === "Promote" || command._tag === "Rollback") && !force && before !== undefined) {
           // What would be refused anyway is refused before the wait.
           const next = yield* decide(before, command, { ...facts, handover: start })
-          const [to, from] = [servingOf(next), servingOf(before)]
-          if (to !== undefined && from !== undefined) yield* untilLevel(to.id, from.id, LEVEL_MS)
+          yield* untilAllLevel(before, next, LEVEL_MS)
         }
-        const serving = before === undefined ? undefined : servingOf(before)
+        const serving =
+          before === undefined ? undefined : servingOf(before, merchantOfSwitch(before, command))
         const isSwitch = command._tag === "Promote" || command._tag === "Rollback"
         const isRebuild = command._tag === "Rebuild" && serving?.acts !== undefined
         const place = isRebuild ? (yield* whereIs(serving.id)).position : undefined

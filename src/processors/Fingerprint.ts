@@ -70,4 +70,5 @@ export const definitionsOf = (projections: ReadonlyArray<Projection>): ReadonlyA
       projection: projection.name,
       definition: definitionOf(projection),
       fingerprint: fingerprintOf(projection),
+      ...(projection.isByMerchant === true ? { isByMerchant: true as const } : {}),
     }))

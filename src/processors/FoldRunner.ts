@@ -7,6 +7,7 @@ import { type DeadLetterPolicy, DeadLetters, deadLettersOf } from "./DeadLetters
 import { deliverAll } from "./Delivering.js"
 import { FoldGroup } from "./FoldGroup.js"
 import { logOnce, UnknownEvents } from "./KnownEvents.js"
+import { merchantLog } from "./MerchantLog.js"
 import type { Progress } from "./Processors.js"
 import { definitionOf, type Projection } from "./Projection.js"
 import { type AnyReactor, foldOf as reactorFold } from "./Reactor.js"
@@ -93,7 +94,7 @@ export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner
         return new BuildFold(build, projection, checkpoints, working, unknown, letters)
       })
 
-    const start: Runner["start"] = (builds, where) =>
+    const startGroup = (builds: ReadonlyArray<Build>, where: "live" | "aside", log: EventLogService) =>
       Effect.gen(function* () {
         const folds = yield* Effect.forEach(builds, (build) => foldOf(build, where === "aside"))
         if (folds.length === 0) return
@@ -123,6 +124,16 @@ export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner
             ),
             Effect.forkIn(scope),
           )
+        }
+      })
+
+    const start: Runner["start"] = (builds, where) =>
+      Effect.gen(function* () {
+        const whole = builds.filter(({ merchantId }) => merchantId === undefined)
+        yield* startGroup(whole, where, log)
+        for (const build of builds) {
+          if (build.merchantId === undefined) continue
+          yield* startGroup([build], where, merchantLog(log, build.merchantId))
         }
       })
 

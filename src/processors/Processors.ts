@@ -1,7 +1,7 @@
 import { Context, type Effect, type Scope, type Stream } from "effect"
 import type { Position } from "../domain/Position.js"
 import type { ReadModelsUnavailable } from "../readmodels/ReadModels.js"
-import type { Command, CommandRefused } from "./Commands.js"
+import type { Command, CommandRefused } from "./Command.js"
 
 /** Why a build has stopped: nothing beyond its position is in it, and nothing was skipped. */
 export interface Stopped {
@@ -35,6 +35,8 @@ export interface Definition {
   readonly fingerprint: string
   /** It acts on the world. */
   readonly isReactor?: true
+  /** One merchant can be rebuilt by itself. */
+  readonly isByMerchant?: true
 }
 
 /** What the rest of the program sees of the running processors, wherever they run. */

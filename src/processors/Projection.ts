@@ -38,6 +38,12 @@ export interface Projection {
    * in other bytes. Missing: there are none of these.
    */
   readonly sharedBy?: (key: string) => Partition | undefined
+  /**
+   * One merchant can be rebuilt by itself: every document is of one merchant, whose events alone are folded into it,
+   * and its key begins with that merchant's id; or it is `sharedBy` several, and no question about one merchant is
+   * answered from it. Missing: it crosses merchants, and is rebuilt whole only.
+   */
+  readonly isByMerchant?: true
   readonly apply: (event: RecordedEvent, docs: Docs) => void
 }
 

@@ -1,6 +1,6 @@
 import { Effect, Fiber, Option } from "effect"
 import type { ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
-import { CommandRefused } from "./Commands.js"
+import { CommandRefused } from "./Command.js"
 import { type DeadLetter, deadLettersOf } from "./DeadLetters.js"
 import type { Runner } from "./Runner.js"
 

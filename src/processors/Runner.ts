@@ -7,7 +7,7 @@ import type { Progress } from "./Processors.js"
 export interface Runner {
   /**
    * Folds these builds from their checkpoints on; they are open when this answers. A build that is `aside` holds
-   * up no other. Several at once share one subscription to the log.
+   * up no other. Several at once share one subscription to the log; those of single merchants have one each.
    */
   readonly start: (
     builds: ReadonlyArray<Build>,

@@ -24,7 +24,13 @@ export const loadFor = (
 ): Effect.Effect<void> =>
   readModels.loadNow !== undefined
     ? Effect.void
-    : preloadFor(readModels, fold.build.id, fold.projection, events, fold.working).pipe(
+    : preloadFor(
+        readModels,
+        fold.build.id,
+        fold.projection,
+        events.filter((event) => fold.isOwn(event)),
+        fold.working,
+      ).pipe(
         Effect.tapError((error) => Effect.logWarning("read models can't be read; trying again", error)),
         Effect.retry(retry),
         Effect.orDie,

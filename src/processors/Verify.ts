@@ -5,6 +5,7 @@ import { compare, max, type Position, start } from "../domain/Position.js"
 import type { EventLogService, LogError } from "../eventlog/EventLog.js"
 import { key } from "../readmodels/Key.js"
 import type { Build, ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
+import { isAnswering } from "../readmodels/Registry.js"
 import { BuildFold, partitionOfStream } from "./BuildFold.js"
 import { CannotVerify } from "./CannotVerify.js"
 import { type Difference, differencesOf } from "./Compare.js"
@@ -72,8 +73,9 @@ export const verify = (
   Effect.gen(function* () {
     const { log, stored, scratch, projections } = options
     const checks: Array<Check> = []
-    for (const build of yield* stored.builds) {
-      if (build.state !== "SERVING") continue
+    const builds = yield* stored.builds
+    for (const build of builds) {
+      if (!isAnswering(builds, build)) continue
       const projection = projections.find((one) => definitionOf(one) === build.definition)
       if (projection === undefined) {
         return yield* new CannotVerify({
@@ -147,7 +149,7 @@ export const verify = (
     yield* commit
     options.onProgress?.(end, end)
 
-    const builds: Array<VerifiedBuild> = []
+    const verified: Array<VerifiedBuild> = []
     const differences: Array<Difference> = []
     let differenceCount = 0
     for (const { build, projection, fold, deadLetters } of checks) {
@@ -168,7 +170,7 @@ export const verify = (
       }
       const checkpoints = yield* stored.checkpoints(build.id)
       const position = [...checkpoints.values()].map((one) => one.position).reduce(max, start)
-      builds.push({
+      verified.push({
         build: build.id,
         projection: build.projection,
         position,
@@ -179,7 +181,7 @@ export const verify = (
     return {
       equal: differenceCount === 0 && faultCount === 0,
       events,
-      builds,
+      builds: verified,
       differences,
       differenceCount,
       logFaults: faults,

@@ -141,6 +141,7 @@ export const defineProjection = <T extends TableDefinitions>({
     version,
     source,
     collections: names,
+    isByMerchant: true,
     tables,
     apply: (recorded, docs) => {
       if (!isBusinessType(recorded.event.type)) return

@@ -68,6 +68,7 @@ export const clients: Projection = {
   version: 3,
   source: import.meta.url,
   collections: [CLIENTS, PROFILES, ACTIVE, IDLE, PERIODS],
+  isByMerchant: true,
   apply: (recorded, docs) => {
     const { type, at, data, personal } = recorded.event
     if (type === SystemType.ClientSeen) {

@@ -200,6 +200,7 @@ export const makeMetrics = ({ maxValues, tail = TAIL }: MetricsOptions): Project
     source: import.meta.url,
     collections: [ZONES, KEPT, FACTS, SESSIONS, ...Object.values(collections)],
     sharedBy,
+    isByMerchant: true,
     apply,
   }
 }

@@ -13,6 +13,7 @@ export interface CatchUp {
   readonly orElse: <A>(
     projection: string,
     look: Effect.Effect<A | undefined, QueryError>,
+    merchantId?: string,
   ) => Effect.Effect<A | undefined, QueryError>
 }
 
@@ -20,11 +21,11 @@ export interface CatchUp {
 const WAIT_MS = 10_000
 
 export const makeCatchUp = (freshness: Freshness, tail: LogTail, board: ProgressBoard): CatchUp => ({
-  orElse: (projection, look) =>
+  orElse: (projection, look, merchantId) =>
     Effect.gen(function* () {
       const found = yield* look
       if (found !== undefined) return found
-      const build = yield* freshness.serving(projection)
+      const build = yield* freshness.serving(projection, merchantId)
       const head = yield* tail.head(-1)
       const before = board.of(build.id)?.position
       if (before === head) return yield* look

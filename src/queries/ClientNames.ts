@@ -28,17 +28,24 @@ export const nameClients = (
   events: ReadonlyArray<RecordedEvent>,
 ): Effect.Effect<ReadonlyArray<ListedEvent>, QueryError> =>
   Effect.gen(function* () {
-    const refs = new Map<string, Ref>()
+    const refs = new Map<string, Map<string, Ref>>()
     for (const { event } of events) {
       const { merchantId, clientKey } = event.data
-      if (clientKey !== undefined) refs.set(clientKey, clientRef(merchantId, clientKey))
+      if (clientKey === undefined) continue
+      const own = refs.get(merchantId) ?? new Map<string, Ref>()
+      refs.set(merchantId, own.set(clientKey, clientRef(merchantId, clientKey)))
     }
-    const build = yield* deps.freshness.serving(PROJECTION)
-    const docs = yield* deps.readModels.load(build.id, [...refs.values()])
-    const known = [...refs.values()].flatMap(({ key }, index) => {
-      const doc = docs[index]
-      return doc === undefined ? [] : decodeClient(key, doc)
-    })
+    const found = yield* Effect.forEach(refs, ([merchantId, own]) =>
+      Effect.gen(function* () {
+        const build = yield* deps.freshness.serving(PROJECTION, merchantId)
+        const docs = yield* deps.readModels.load(build.id, [...own.values()])
+        return [...own.values()].flatMap(({ key }, index) => {
+          const doc = docs[index]
+          return doc === undefined ? [] : decodeClient(key, doc)
+        })
+      }),
+    )
+    const known = found.flat()
     const opened = yield* deps.profiles.open(known)
     const names = new Map(known.map(({ clientKey }, index) => [clientKey, opened[index]?.clientId]))
     return events.map((recorded) => {

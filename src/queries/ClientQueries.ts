@@ -75,6 +75,8 @@ export interface ClientQueries {
 /** One list of clients: its documents, and what makes a cursor of a document's key. */
 interface Listing {
   readonly partition: Partition
+  /** Missing: of all. */
+  readonly merchantId?: string
   readonly scan: (last: string | undefined, size: number) => Scan
   readonly cursor: (key: string) => string
 }
@@ -104,7 +106,7 @@ export const makeClientQueries = (options: {
 
   const look = (merchantId: string, clientId: string) =>
     Effect.gen(function* () {
-      const build = yield* freshness.serving(PROJECTION)
+      const build = yield* freshness.serving(PROJECTION, merchantId)
       const scan = clientScan(merchantId, pseudonym(secret, merchantId, clientId))
       const answer = yield* readModels.query(build.id, partitionOf(merchantId, clientId), [scan])
       const row = answer.rows[0]?.[0]
@@ -115,7 +117,7 @@ export const makeClientQueries = (options: {
     Effect.gen(function* () {
       const merchantId = merchant?.id ?? SYSTEM
       if (!sees(scope, merchantId) || clientId.length === 0) return undefined
-      const doc = yield* catchUp.orElse(PROJECTION, look(merchantId, clientId))
+      const doc = yield* catchUp.orElse(PROJECTION, look(merchantId, clientId), merchantId)
       if (doc === undefined) return undefined
       const [profile] = yield* profiles.open([doc])
       return profile === undefined ? undefined : toClient(doc, profile)
@@ -147,7 +149,7 @@ export const makeClientQueries = (options: {
   const listed = (listing: Listing, state: WantedState, place: PageStart) =>
     Effect.gen(function* () {
       const { first, after } = place
-      const build = yield* freshness.serving(PROJECTION)
+      const build = yield* freshness.serving(PROJECTION, listing.merchantId)
       const rows = yield* found(build.id, listing, state, place)
       const shown = rows.slice(0, first).flatMap(({ key, doc }) => (doc === undefined ? [] : [{ key, doc }]))
       const opened = yield* profiles.open(shown.map(({ doc }) => doc))
@@ -166,7 +168,7 @@ export const makeClientQueries = (options: {
       const place = yield* pageArgs(args)
       if (place.after?.includes(SEPARATOR) === true) return yield* invalidCursor()
       const listing: Listing = {
-        partition: partitionOf(merchant.id),
+        ...{ partition: partitionOf(merchant.id), merchantId: merchant.id },
         scan: (last, size) => clientsScan(merchant.id, last, size),
         cursor: (key) => key.slice(key.indexOf(SEPARATOR) + 1),
       }
@@ -186,7 +188,7 @@ export const makeClientQueries = (options: {
       const { first, after } = yield* pageArgs(args)
       const last = after === undefined ? undefined : Number(after)
       if (last !== undefined && !Number.isInteger(last)) return yield* invalidCursor()
-      const build = yield* freshness.serving(PROJECTION)
+      const build = yield* freshness.serving(PROJECTION, named.merchantId)
       const scan = periodsScan(named, last, first + 1)
       const answer = yield* readModels.query(build.id, partitionOf(named.merchantId, clientId), [scan])
       const items = (answer.rows[0] ?? []).map(({ key, doc }) => {

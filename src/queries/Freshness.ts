@@ -12,6 +12,7 @@ import type {
   Rows,
   Scan,
 } from "../readmodels/ReadModels.js"
+import { servingIn } from "../readmodels/Registry.js"
 import type { LogTail } from "./LogTail.js"
 import type { ProgressBoard } from "./ProgressBoard.js"
 import { NotServed, type QueryError, refused } from "./QueryError.js"
@@ -46,7 +47,8 @@ const LOOK_AGAIN_MS = 1_000
 
 /** Reads of a projection's serving build, each with how fresh it is. */
 export interface Freshness {
-  readonly serving: (projection: string) => Effect.Effect<Build, QueryError>
+  /** With a merchant: the build that answers what is asked about it. */
+  readonly serving: (projection: string, merchantId?: string) => Effect.Effect<Build, QueryError>
   /** `of`: a merchant's id, or a partition with all its merchants. */
   readonly read: (
     projection: string,
@@ -54,28 +56,39 @@ export interface Freshness {
     scans: ReadonlyArray<Scan>,
     follow?: Follow,
   ) => Effect.Effect<Reading, QueryError>
-  /** Waits until all these projections are at the position, which is checked first: `deadlineMs` in all. */
+  /**
+   * Waits until all these projections, as far as they answer for the merchant, are at the position, which is checked
+   * first: `deadlineMs` in all.
+   */
   readonly settle: (
     projections: ReadonlyArray<string>,
     atLeast: string,
     deadlineMs?: number,
+    merchantId?: string,
   ) => Effect.Effect<Position, QueryError>
   /** A position that a client sent: well-formed, and not beyond the head of the log. */
   readonly checkPosition: (text: string) => Effect.Effect<Position, QueryError>
 }
 
-/** The builds that the question under way reads, by projection; undefined where each read asks anew. */
-const reading = FiberRef.unsafeMake<Map<string, Build> | undefined>(undefined)
+/** What the question under way reads; undefined where each read asks anew. */
+interface Pinned {
+  /** For all that is asked of its projection, about whichever merchant. */
+  readonly build: Build | undefined
+  /** Those that were asked for, by projection and merchant. */
+  readonly known: Map<string, Build>
+}
+
+const reading = FiberRef.unsafeMake<Pinned | undefined>(undefined)
 
 /**
- * All reads within see one build of each projection, though another may come to serve meanwhile: the first one
- * that is asked for, or `build`. Not across calls that are shared by several questions.
+ * All reads within see one build of each projection and merchant, though another may come to serve meanwhile: the
+ * first one that is asked for, or `build`. Not across calls that are shared by several questions.
  */
 export const atOneBuild = <A, E, R>(effect: Effect.Effect<A, E, R>, build?: Build): Effect.Effect<A, E, R> =>
   Effect.flatMap(FiberRef.get(reading), (known) =>
     known !== undefined && build === undefined
       ? effect
-      : Effect.locally(effect, reading, new Map(build === undefined ? [] : [[build.projection, build]])),
+      : Effect.locally(effect, reading, { build, known: new Map() }),
   )
 
 const ahead = (checkpoint: Checkpoint, progress: Progress | undefined): Checkpoint =>
@@ -88,15 +101,16 @@ export const makeFreshness = (
   now: () => number,
 ): Freshness => {
   // Asked each time: a build that was replaced is dropped, and would answer with nothing.
-  const serving = (projection: string): Effect.Effect<Build, QueryError> =>
+  const serving: Freshness["serving"] = (projection, merchantId) =>
     Effect.gen(function* () {
       const pinned = yield* FiberRef.get(reading)
-      const known = pinned?.get(projection)
+      if (pinned?.build?.projection === projection) return pinned.build
+      const name = merchantId === undefined ? projection : `${projection} ${merchantId}`
+      const known = pinned?.known.get(name)
       if (known !== undefined) return known
-      const builds = yield* readModels.builds
-      const build = builds.find((one) => one.projection === projection && one.state === "SERVING")
+      const build = servingIn(yield* readModels.builds, projection, merchantId)
       if (build === undefined) return yield* new NotServed({ projection })
-      pinned?.set(projection, build)
+      pinned?.known.set(name, build)
       return build
     })
 
@@ -119,7 +133,7 @@ export const makeFreshness = (
 
   const read: Freshness["read"] = (projection, of, scans, follow) =>
     Effect.gen(function* () {
-      const build = yield* serving(projection)
+      const build = yield* serving(projection, typeof of === "string" ? of : undefined)
       // Taken before the scan: what the processors have reported is in what is read afterwards.
       const progress = board.of(build.id)
       const partition = typeof of === "number" ? of : partitionOf(of)
@@ -158,10 +172,16 @@ export const makeFreshness = (
     })
 
   /** A build that takes over meanwhile is waited for in the place of the one before. */
-  const wait = (projection: string, position: Position, until: number, deadlineMs: number) =>
+  const wait = (
+    projection: string,
+    merchantId: string | undefined,
+    position: Position,
+    until: number,
+    deadlineMs: number,
+  ) =>
     Effect.gen(function* () {
       for (;;) {
-        const build = yield* serving(projection)
+        const build = yield* serving(projection, merchantId)
         const left = until - performance.now()
         if (yield* board.reached(build.id, position, Math.max(0, Math.min(left, LOOK_AGAIN_MS)))) return
         if (left > LOOK_AGAIN_MS) continue
@@ -174,11 +194,11 @@ export const makeFreshness = (
       }
     })
 
-  const settle: Freshness["settle"] = (projections, atLeast, deadlineMs = AT_LEAST_MS) =>
+  const settle: Freshness["settle"] = (projections, atLeast, deadlineMs = AT_LEAST_MS, merchantId) =>
     Effect.gen(function* () {
       const position = yield* checkPosition(atLeast)
       const until = performance.now() + deadlineMs
-      for (const projection of projections) yield* wait(projection, position, until, deadlineMs)
+      for (const projection of projections) yield* wait(projection, merchantId, position, until, deadlineMs)
       return position
     })
 

@@ -76,9 +76,10 @@ export const makeProfiles = (options: {
     }
   }
 
-  const read = (build: string, client: Named) =>
+  const read = (client: Named) =>
     Effect.gen(function* () {
-      const [doc] = yield* readModels.load(build, [profileRef(client)])
+      const build = yield* freshness.serving(PROJECTION, client.merchantId)
+      const [doc] = yield* readModels.load(build.id, [profileRef(client)])
       const personal = decodeProfile(doc)
       // It was forgotten before it was seen.
       if (personal === undefined) return erased
@@ -93,10 +94,7 @@ export const makeProfiles = (options: {
         const profiles = clients.map(recall)
         const missing = clients.filter((_, index) => profiles[index] === undefined)
         if (missing.length === 0) return profiles as ReadonlyArray<Profile>
-        const build = yield* freshness.serving(PROJECTION)
-        const found = yield* Effect.forEach(missing, (client) => read(build.id, client), {
-          concurrency: "unbounded",
-        })
+        const found = yield* Effect.forEach(missing, read, { concurrency: "unbounded" })
         let next = 0
         return profiles.map((profile) => profile ?? found[next++] ?? erased)
       }),

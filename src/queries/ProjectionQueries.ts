@@ -11,6 +11,7 @@ import type {
   ReadModelsUnavailable,
   Registered,
 } from "../readmodels/ReadModels.js"
+import { buildingIn, isAnswering, servingIn } from "../readmodels/Registry.js"
 import type { LogTail } from "./LogTail.js"
 import { Latest } from "./live/Latest.js"
 import type { ProgressBoard } from "./ProgressBoard.js"
@@ -18,6 +19,8 @@ import { type QueryError, refused } from "./QueryError.js"
 
 export interface ProjectionBuild {
   readonly id: string
+  /** Whose events it folds; undefined: those of all merchants. */
+  readonly merchantId: string | undefined
   readonly definition: string
   readonly state: BuildState
   readonly position: Position
@@ -44,6 +47,7 @@ export interface ProjectionBuild {
 export interface ProjectionInfo {
   readonly name: string
   readonly serving: ProjectionBuild
+  /** The build of all merchants that is being built, or else the newest of one merchant. */
   readonly building: ProjectionBuild | undefined
   readonly builds: ReadonlyArray<ProjectionBuild>
   readonly paused: Act | undefined
@@ -79,6 +83,18 @@ const LOOK_MS = 1_000
 const share = (position: Position, head: Position): number =>
   compare(position, head) >= 0 ? 1 : Number(position) / Number(head)
 
+/** Of a log's past, a merchant's build reads one partition: its speed says nothing about how fast it goes on. */
+const secondsLeft = (
+  { merchantId, state, made }: Build,
+  progress: number,
+  left: number,
+  eventsPerSecond: number,
+): number | null => {
+  if (eventsPerSecond <= 0) return null
+  if (merchantId === undefined || state !== "BUILDING" || made === undefined) return left / eventsPerSecond
+  return progress <= 0 ? null : ((Date.now() - made.at) / 1000) * (1 / progress - 1)
+}
+
 export const makeProjectionQueries = (
   readModels: ReadModelsService,
   processors: ProcessorsService,
@@ -99,25 +115,27 @@ export const makeProjectionQueries = (
           return all.length === 0 ? start : all.reduce(min)
         })
 
-  const describe = (build: Build, head: Position, running: Progress | undefined) =>
+  const describe = (build: Build, isServing: boolean, head: Position, running: Progress | undefined) =>
     Effect.gen(function* () {
       const position = yield* whereIs(build, running)
       const lagMs = yield* tail.lagMs(position)
       const code = definitions.find(({ definition }) => definition === build.definition)
       const eventsPerSecond = running?.eventsPerSecond ?? 0
       const left = Number(BigInt(head) - BigInt(position))
+      const progress = share(position, head)
       const state = ((): BuildState => {
-        if (build.state === "SERVING" || build.state === "FAILED") return build.state
+        if (isServing || build.state === "FAILED") return build.state
         if (code === undefined) return "FROZEN"
         // One that has folded nothing is not ready, however young the log is: a promotion would refuse it.
         const hasBegun = compare(position, start) > 0 || compare(position, head) >= 0
         const isReady = running !== undefined && hasBegun && lagMs < READY_MS
-        return build.state === "BUILDING" && isReady ? "READY" : build.state
+        if (build.state !== "BUILDING") return "STANDBY"
+        return isReady ? "READY" : "BUILDING"
       })()
       const shown: ProjectionBuild = {
-        ...{ id: build.id, definition: build.definition, state, position, head, lagMs, eventsPerSecond },
-        progress: share(position, head),
-        etaSeconds: left <= 0 ? 0 : eventsPerSecond > 0 ? left / eventsPerSecond : null,
+        ...{ id: build.id, merchantId: build.merchantId, definition: build.definition, state },
+        ...{ position, head, lagMs, eventsPerSecond, progress },
+        etaSeconds: left <= 0 ? 0 : secondsLeft(build, progress, left, eventsPerSecond),
         isDeployed: code !== undefined,
         isCodeChanged:
           code !== undefined && build.fingerprint !== undefined && code.fingerprint !== build.fingerprint,
@@ -134,16 +152,18 @@ export const makeProjectionQueries = (
       const all = yield* Effect.forEach(builds, (build) =>
         describe(
           build,
+          isAnswering(builds, build),
           head,
           running.find((one) => one.build === build.id),
         ),
       )
-      const serving = all.find(({ build }) => build.state === "SERVING")?.shown
+      const shownOf = (wanted: Build | undefined) => all.find(({ build }) => build.id === wanted?.id)?.shown
+      const serving = shownOf(servingIn(builds, now.projection))
       if (serving === undefined) return []
       const info: ProjectionInfo = {
         name: now.projection,
         serving,
-        building: all.find(({ build }) => build.state === "BUILDING")?.shown,
+        building: shownOf(buildingIn(builds)),
         builds: all.map(({ shown }) => shown),
         paused: now.paused,
         lastCommand: now.last,

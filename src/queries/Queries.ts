@@ -19,7 +19,7 @@ import { type Comparisons, makeComparisons, type PrepareComparison } from "./com
 import { type DeadLetterQueries, makeDeadLetterQueries } from "./DeadLetterQueries.js"
 import { type EventQueries, makeEventQueries } from "./EventQueries.js"
 import { makeFilteredBuckets } from "./FilteredBuckets.js"
-import { makeFreshness } from "./Freshness.js"
+import { AT_LEAST_MS, makeFreshness } from "./Freshness.js"
 import { makeLogTail } from "./LogTail.js"
 import { makeActiveClientCount } from "./live/ActiveClientCount.js"
 import { type IdleQueries, makeIdleQueries } from "./live/IdleQueries.js"
@@ -77,8 +77,12 @@ export interface QueriesService {
     merchant: Merchant,
     asked: Asked & BreakdownAsked,
   ) => Effect.Effect<Breakdown, QueryError>
-  /** Waits until every read model that answers come from includes the position. */
-  readonly settled: (position: string, deadlineMs: number) => Effect.Effect<void, QueryError>
+  /** Waits until every read model that answers come from, those about the merchant, includes the position. */
+  readonly settled: (
+    position: string,
+    deadlineMs: number,
+    merchantId?: string,
+  ) => Effect.Effect<void, QueryError>
 }
 
 export class Queries extends Context.Tag("tidemark/Queries")<Queries, QueriesService>() {}
@@ -145,7 +149,7 @@ export const makeQueries = (options: QueriesOptions) =>
         }
         let current = merchant
         if (atLeast !== undefined && atLeast !== null) {
-          const asked = yield* freshness.settle([METRICS, MERCHANTS], atLeast)
+          const asked = yield* freshness.settle([METRICS, MERCHANTS], atLeast, AT_LEAST_MS, merchant.id)
           const { asOf } = yield* freshness.read(METRICS, merchant.id, [])
           if (asOf.stalledAt !== undefined && compare(asOf.position, asked) < 0) {
             return yield* stalled(asked, asOf.stalledAt, asOf.position)
@@ -153,7 +157,7 @@ export const makeQueries = (options: QueriesOptions) =>
           current = (yield* merchants.find(everything, merchant.id)) ?? merchant
         }
         if (asOfPosition !== undefined && asOfPosition !== null) {
-          const upTo = yield* freshness.settle([METRICS, MERCHANTS], asOfPosition)
+          const upTo = yield* freshness.settle([METRICS, MERCHANTS], asOfPosition, AT_LEAST_MS, merchant.id)
           const { timezone, currency: own } = yield* merchants.settingsAt(merchant.id, upTo)
           return { id: merchant.id, timezone, currency: currency ?? own, upTo }
         }
@@ -183,8 +187,8 @@ export const makeQueries = (options: QueriesOptions) =>
         Effect.flatMap(subject(merchant, asked), (one) => metrics.series(one, asked)),
       breakdown: (merchant, asked) =>
         Effect.flatMap(subject(merchant, asked), (one) => metrics.breakdown(one, asked)),
-      settled: (position, deadlineMs) =>
-        Effect.asVoid(freshness.settle([METRICS, MERCHANTS], position, deadlineMs)),
+      settled: (position, deadlineMs, merchantId) =>
+        Effect.asVoid(freshness.settle([METRICS, MERCHANTS], position, deadlineMs, merchantId)),
     }
     return service
   })

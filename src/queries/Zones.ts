@@ -21,7 +21,7 @@ export interface Zones {
 export const makeZones = (readModels: ReadModelsService, freshness: Freshness): Zones => ({
   of: (merchantId) =>
     Effect.gen(function* () {
-      const build = yield* freshness.serving(PROJECTION)
+      const build = yield* freshness.serving(PROJECTION, merchantId)
       const partition = partitionOf(merchantId)
       const { to } = under(merchantId)
       let { from } = under(merchantId)

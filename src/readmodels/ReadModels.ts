@@ -70,6 +70,13 @@ export interface Build {
   /** Name and version of the code that folds it, such as `metrics@1`. */
   readonly definition: string
   readonly state: BuildState
+  /** It folds the events of this merchant alone, to answer what is asked about it. Missing: of all merchants. */
+  readonly merchantId?: string
+  /**
+   * Of a merchant's build that is SERVING: the build of all merchants in whose place it answers. While another one of
+   * all merchants serves, it does not (`servingIn`).
+   */
+  readonly over?: string
   /** Of the text of that code when the build was made: it shows code that was changed under its version. */
   readonly fingerprint?: string
   readonly made?: Act

@@ -39,11 +39,38 @@ export const change = <A, E>(
   return attempt(ATTEMPTS)
 }
 
-/** The build in its new state; the one that served before stands by when this one is to serve. */
+/**
+ * The build that answers: what is asked about a merchant, its own where it has one that lies over the build of all
+ * merchants which serves; everything else that one.
+ */
+export const servingIn = (
+  builds: ReadonlyArray<Build>,
+  projection: string,
+  merchantId?: string,
+): Build | undefined => {
+  const serving = builds.filter((one) => one.projection === projection && one.state === "SERVING")
+  const whole = serving.find((one) => one.merchantId === undefined)
+  if (whole === undefined || merchantId === undefined) return whole
+  return serving.find((one) => one.merchantId === merchantId && one.over === whole.id) ?? whole
+}
+
+/** The build that catches up: the one of all merchants where there is one, else the newest of one merchant. */
+export const buildingIn = (builds: ReadonlyArray<Build>): Build | undefined => {
+  const building = builds.filter(({ state }) => state === "BUILDING")
+  return building.find(({ merchantId }) => merchantId === undefined) ?? building.at(-1)
+}
+
+/** Whether questions are answered from it. */
+export const isAnswering = (builds: ReadonlyArray<Build>, build: Build): boolean =>
+  servingIn(builds, build.projection, build.merchantId)?.id === build.id
+
+/** The build in its new state; the one that served before in its place stands by when this one is to serve. */
 export const withBuild = (now: Registered, build: Build): Registered => {
+  const gives = (one: Build): boolean =>
+    one.state === "SERVING" && one.merchantId === build.merchantId && one.over === build.over
   const others = now.builds.map((one) => {
     if (one.id === build.id) return build
-    return build.state === "SERVING" && one.state === "SERVING" ? { ...one, state: "STANDBY" as const } : one
+    return build.state === "SERVING" && gives(one) ? { ...one, state: "STANDBY" as const } : one
   })
   const isNew = now.builds.every(({ id }) => id !== build.id)
   return {

@@ -148,6 +148,7 @@ describe("the schema", () => {
       Mutation: [
         "createMerchant(input: CreateMerchantInput!): MerchantPayload!",
         "updateMerchant(input: UpdateMerchantInput!): MerchantPayload!",
+        "rebuildProjection(name: String!, merchantId: ID): ProjectionPayload!",
         "cancelRebuild(name: String!): ProjectionPayload!",
         "promoteProjection(name: String!, build: ID!, expectedServing: ID!, force: Boolean): ProjectionPayload!",
         "rollbackProjection(name: String!, expectedServing: ID!, force: Boolean): ProjectionPayload!",

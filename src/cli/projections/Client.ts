@@ -2,6 +2,8 @@ import { Http } from "../client/Http.js"
 
 export interface BuildShown {
   readonly id: string
+  /** Null: of all. */
+  readonly merchantId: string | null
   readonly definition: string
   readonly state: string
   readonly position: string
@@ -34,7 +36,7 @@ export interface ProjectionShown {
 
 const act = "{ by at what }"
 const PROJECTION = `name paused pausedBy ${act} lastCommand ${act} serving { id } building { id }
-  builds { id definition state position head lagMs eventsPerSecond progress etaSeconds isDeployed isCodeChanged deadLetters failure }`
+  builds { id merchantId definition state position head lagMs eventsPerSecond progress etaSeconds isDeployed isCodeChanged deadLetters failure }`
 
 /** What the server said against it. */
 export class Refused extends Error {

@@ -26,7 +26,7 @@ const remarks = (build: BuildShown): ReadonlyArray<string> => [
 
 const lineOf = (build: BuildShown): ReadonlyArray<string> => [
   `  ${build.id}`,
-  build.definition,
+  build.merchantId === null ? build.definition : `${build.definition} of ${build.merchantId}`,
   build.state,
   `${(build.progress * 100).toFixed(1)} %`,
   build.lagMs === 0 ? "up to date" : `${duration(build.lagMs)} behind`,

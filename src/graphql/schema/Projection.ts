@@ -24,6 +24,11 @@ export const ProjectionBuild = builder.objectRef<BuildData>("ProjectionBuild").i
   description: "One build of a projection: the read models that one version of its code has folded.",
   fields: (t) => ({
     id: t.exposeID("id", { description: "Shown in `asOf.build` of the answers that come from it." }),
+    merchantId: t.exposeID("merchantId", {
+      nullable: true,
+      description:
+        "The merchant whose events alone it folds; null for a build of all. `SERVING`, it answers what is asked about this merchant, and `serving` everything else.",
+    }),
     definition: t.exposeString("definition", {
       description: "Name and version of the code, such as `metrics@1`.",
     }),
@@ -73,7 +78,7 @@ export const Projection = builder.objectRef<ProjectionInfo>("Projection").implem
     building: t.expose("building", {
       type: ProjectionBuild,
       nullable: true,
-      description: "The build that catches up beside it.",
+      description: "The build that catches up beside it: one of all merchants, or else the newest of one.",
     }),
     builds: t.expose("builds", { type: [ProjectionBuild], description: "Every build that is kept." }),
     paused: t.boolean({

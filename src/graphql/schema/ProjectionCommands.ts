@@ -3,7 +3,7 @@ import { command, ProjectionPayload } from "./Projection.js"
 
 const name = "Its name, such as `metrics`."
 const expectedServing =
-  "The build that serves, as far as you know. When it is another by now, nothing is changed, and the error names who switched."
+  "The build that serves, as far as you know; for a merchant's build, the one that serves that merchant. When it is another by now, nothing is changed, and the error names who switched."
 const force = "Also when the build has not caught up, has dead letters, or its code is not deployed."
 /** They wait for a commit, or for folding to stop. */
 const COST = 100
@@ -14,14 +14,23 @@ builder.mutationFields((t) => ({
     description:
       "Folds the log anew, from its start, into a build beside the one that serves and keeps up; for administrators.",
     complexity: COST,
-    args: { name: t.arg.string({ required: true, description: name }) },
-    resolve: (_, { name: projection }, context) =>
-      command(context, { _tag: "Rebuild", projection, promote: false }),
+    args: {
+      name: t.arg.string({ required: true, description: name }),
+      merchantId: t.arg.id({
+        description:
+          "Folds the events of this merchant alone, into a build that is promoted and rolled back for it alone. `CROSSES_MERCHANTS` for a projection whose documents are of several merchants together.",
+      }),
+    },
+    resolve: (_, { name: projection, merchantId }, context) =>
+      command(context, {
+        ...{ _tag: "Rebuild", projection, promote: false },
+        merchantId: merchantId ?? undefined,
+      }),
   }),
   cancelRebuild: t.field({
     type: ProjectionPayload,
     description:
-      "Ends the rebuild and removes what it has made; for administrators. Removes a failed build as well.",
+      "Ends the rebuild and removes what it has made; for administrators. Removes a failed build as well. Of a merchant's rebuild, while there is none of all, when it is the only one; else dropProjectionBuild ends it.",
     complexity: COST,
     args: { name: t.arg.string({ required: true, description: name }) },
     resolve: (_, { name: projection }, context) => command(context, { _tag: "Cancel", projection }),
@@ -43,7 +52,7 @@ builder.mutationFields((t) => ({
   rollbackProjection: t.field({
     type: ProjectionPayload,
     description:
-      "Lets the build serve again that served before; for administrators. The present one stands by from then on.",
+      "Lets the build serve again that served before; for administrators. The present one stands by from then on. With a merchant's build as `expectedServing`, that merchant goes back to the build of all.",
     complexity: COST,
     args: {
       name: t.arg.string({ required: true, description: name }),

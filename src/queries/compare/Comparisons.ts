@@ -3,6 +3,7 @@ import type { Position } from "../../domain/Position.js"
 import type { CommandRefused } from "../../processors/Commands.js"
 import type { ProcessorsService } from "../../processors/Processors.js"
 import type { Build, ReadModelsService, ReadModelsUnavailable } from "../../readmodels/ReadModels.js"
+import { buildingIn, servingIn } from "../../readmodels/Registry.js"
 import { type Page, type PageArgs, pageArgs, toPage } from "../Page.js"
 import { type QueryError, refused } from "../QueryError.js"
 import { type Compared, compareBuilds } from "./CompareBuilds.js"
@@ -31,8 +32,8 @@ export type PrepareComparison = (
 
 export interface Comparisons {
   /**
-   * Compares two builds of a projection at one position. By default the one that serves with the one that is being
-   * built, or else the one that served before with the one that serves. With `position`, gives again what was found
+   * Compares two builds of a projection at one position; where one is of a merchant, that merchant alone. By default
+   * the one that serves with the one that is being built, or else the one that served before with the one that serves. With `position`, gives again what was found
    * when they were compared there, so that it can be paged.
    */
   readonly compare: (
@@ -71,7 +72,7 @@ export const makeComparisons = (deps: ComparisonsDeps): Effect.Effect<Comparison
     const buildsOf = (name: string, from: string | undefined, to: string | undefined) =>
       Effect.gen(function* () {
         const builds = (yield* readModels.builds).filter(({ projection }) => projection === name)
-        const serving = builds.find(({ state }) => state === "SERVING")
+        const serving = servingIn(builds, name)
         if (serving === undefined) {
           return yield* refused("PROJECTION_UNKNOWN", `there is no projection "${name.slice(0, 64)}"`)
         }
@@ -81,17 +82,26 @@ export const makeComparisons = (deps: ComparisonsDeps): Effect.Effect<Comparison
             ? refused("BUILD_UNKNOWN", `${name} has no build "${id.slice(0, 64)}"`)
             : Effect.succeed(build)
         }
-        const building = builds.find(({ state }) => state === "BUILDING")
+        const building = buildingIn(builds)
         const previous = builds
-          .filter(({ state }) => state === "STANDBY")
+          .filter(({ state, merchantId }) => state === "STANDBY" && merchantId === undefined)
           .toSorted((a, b) => (b.replaced?.at ?? 0) - (a.replaced?.at ?? 0))[0]
-        const standard = building === undefined ? [previous, serving] : [serving, building]
+        const answering =
+          building?.merchantId === undefined ? serving : servingIn(builds, name, building.merchantId)
+        const standard = building === undefined ? [previous, serving] : [answering, building]
         const one = from === undefined ? standard[0] : yield* find(from)
         const other = to === undefined ? standard[1] : yield* find(to)
         if (one === undefined || other === undefined || one.id === other.id) {
           return yield* refused(
             "NOTHING_TO_COMPARE",
             `${name} has one build: rebuild it, or name two builds as from and to`,
+          )
+        }
+        const merchants = new Set([one, other].flatMap(({ merchantId }) => merchantId ?? []))
+        if (merchants.size > 1) {
+          return yield* refused(
+            "NOTHING_TO_COMPARE",
+            `${one.id} is of ${one.merchantId} and ${other.id} of ${other.merchantId}: compare each with the build of all merchants`,
           )
         }
         return [one, other] as const

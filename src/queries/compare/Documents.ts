@@ -1,7 +1,7 @@
 import { createHash, type Hash } from "node:crypto"
 import { isDeepStrictEqual } from "node:util"
 import { Effect } from "effect"
-import { afterKey, partsOf } from "../../readmodels/Key.js"
+import { afterKey, key, partsOf, under } from "../../readmodels/Key.js"
 import type {
   Build,
   Doc,
@@ -27,7 +27,16 @@ export interface Walked {
 }
 
 const PAGE = 500
-const LAST = "\uffff"
+
+/** `from` included, `to` excluded. */
+interface KeyRange {
+  readonly from: string
+  readonly to: string
+}
+
+/** Of a merchant: its id, and all keys that begin with it. */
+const rangeOf = (merchantId: string | undefined): KeyRange =>
+  merchantId === undefined ? { from: "", to: "\uffff" } : { from: key(merchantId), to: under(merchantId).to }
 
 /** JSON with the names of objects in order: equal values, equal texts. */
 export const canonical = (value: unknown): string => {
@@ -47,6 +56,7 @@ class Cursor {
     private readonly store: ReadModelsService,
     private readonly build: string,
     private readonly collection: string,
+    private readonly range: KeyRange,
     private readonly digest: Hash,
   ) {}
 
@@ -65,8 +75,9 @@ class Cursor {
   readonly fill: Effect.Effect<void, ReadModelsUnavailable> = Effect.suspend(() => {
     if (this.at < this.rows.length || this.ended) return Effect.void
     const last = this.rows.at(-1)
-    const from = last === undefined ? "" : afterKey(last.key)
-    const scan = { collection: this.collection, from, to: LAST, limit: PAGE }
+    const { from: first, to } = this.range
+    const from = last === undefined ? first : afterKey(last.key)
+    const scan = { collection: this.collection, from, to, limit: PAGE }
     return Effect.map(this.store.query(this.build, 0, [scan]), ({ rows }) => {
       this.rows = rows[0] ?? []
       this.at = 0
@@ -82,7 +93,10 @@ const compareKeys = (a: string, b: string): number =>
 const sideOf = (a: Row | undefined, b: Row | undefined): number =>
   a === undefined ? 1 : b === undefined ? -1 : compareKeys(a.key, b.key)
 
-/** Walks all documents of two builds side by side, in order of keys, and tells of each that differs. */
+/**
+ * Walks all documents of two builds side by side, in order of keys, and tells of each that differs. Where one is of a
+ * merchant, those of that merchant alone.
+ */
 export const walkBuilds = (
   store: ReadModelsService,
   before: Build,
@@ -92,10 +106,11 @@ export const walkBuilds = (
 ): Effect.Effect<Walked, ReadModelsUnavailable> =>
   Effect.gen(function* () {
     const digests = [createHash("sha256"), createHash("sha256")] as const
+    const range = rangeOf(before.merchantId ?? after.merchantId)
     let documents = 0
     for (const collection of collections) {
-      const left = new Cursor(store, before.id, collection, digests[0])
-      const right = new Cursor(store, after.id, collection, digests[1])
+      const left = new Cursor(store, before.id, collection, range, digests[0])
+      const right = new Cursor(store, after.id, collection, range, digests[1])
       for (;;) {
         yield* left.fill
         yield* right.fill

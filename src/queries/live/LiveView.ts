@@ -239,7 +239,7 @@ export class LiveView {
     const { board, freshness, now } = this.deps
     return Effect.gen(this, function* () {
       yield* this.following.start
-      const clients = yield* freshness.serving(CLIENTS)
+      const clients = yield* freshness.serving(CLIENTS, this.merchant.id)
       const since = now()
       yield* board.reached(clients.id, position, LEVEL_MS)
       while (!this.following.has(position) && now() - since < LEVEL_MS) yield* Effect.sleep("10 millis")
@@ -275,7 +275,7 @@ export class LiveView {
       if (active.incomplete && now() - this.scannedAt >= RESCAN_MS) yield* this.scanClients(active)
       const keys = active.takeUnknown()
       if (keys.length === 0) return
-      const build = yield* freshness.serving(CLIENTS)
+      const build = yield* freshness.serving(CLIENTS, this.merchant.id)
       const refs = keys.map((key) => clientRef(this.merchant.id, key))
       const docs = yield* readModels.load(build.id, refs)
       refs.forEach(({ key: rowKey }, index) => {
@@ -289,7 +289,7 @@ export class LiveView {
   private scanClients(active: ActiveClients): Effect.Effect<void, QueryError> {
     const { readModels, freshness, board, now } = this.deps
     return Effect.gen(this, function* () {
-      const build = yield* freshness.serving(CLIENTS)
+      const build = yield* freshness.serving(CLIENTS, this.merchant.id)
       // What the listener has not heard has to be in the documents.
       const level = yield* board.reached(build.id, yield* this.following.start, LEVEL_MS)
       this.scannedAt = now()

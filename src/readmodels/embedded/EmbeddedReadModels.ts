@@ -39,9 +39,10 @@ const serviceOf = (store: Store, directory: string): ReadModelsService => {
   return {
     ...registry,
     ...buildsThrough(registry),
+    // The file first: who is killed in between finds in the registry what is left to be done.
     dropBuild: (build) =>
-      unregister(registry, build).pipe(
-        Effect.zipRight(inBuild("dropping", build, () => store.remove(build))),
+      inBuild("dropping", build, () => store.remove(build)).pipe(
+        Effect.zipRight(unregister(registry, build)),
       ),
     checkpoints: (build) => inBuild("reading checkpoints of", build, () => store.of(build).checkpoints()),
     load: (build, refs) => inBuild("reading documents of", build, () => store.of(build).loadMany(refs)),
