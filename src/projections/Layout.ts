@@ -1,7 +1,9 @@
 import type { Interval } from "../domain/Metrics.js"
 import { PARTITIONS } from "../domain/Partition.js"
 import type { Counts } from "./Counts.js"
+import type { StoredHours } from "./DayHours.js"
 import { SEGMENT, type Segment } from "./Facts.js"
+import { countsPacking, hoursPacking } from "./PackedEntries.js"
 import { tablesIn } from "./Table.js"
 import { timePart } from "./TimePart.js"
 import type { VisitorSet } from "./VisitorSet.js"
@@ -40,9 +42,9 @@ export const collections = {
 
 /** Those that hold tables. */
 export const tables = {
-  values: tablesIn(collections.values),
+  values: tablesIn(collections.values, { packing: countsPacking }),
   valueVisitors: tablesIn(collections.valueVisitors),
-  valueHours: tablesIn(collections.valueHours),
+  valueHours: tablesIn(collections.valueHours, { packing: hoursPacking }),
   valueHourVisitors: tablesIn(collections.valueHourVisitors),
 } as const
 
@@ -70,7 +72,7 @@ export interface DayDoc {
   s?: { [name: string]: PendingSession }
   /** The day and its hours, of a day that was settled. */
   d?: Counts
-  h?: Slots<Counts>
+  h?: StoredHours
   /** How many values of each dimension are counted apart, by its code. */
   c?: { [code: string]: number }
   /** Number of the segment that the tail will be; 0 while it is missing. */

@@ -19,6 +19,7 @@ export type { Bucket, Day, Kept, Wanted } from "./Buckets.js"
 export { bucketScans, daysOf, daysScan, keptBuckets, Sum, segmentsScan, sumOf, sumsBy } from "./Buckets.js"
 export type { Counts } from "./Counts.js"
 export { addCounts, currenciesOf, isMet, metricValue, moneyOf, noCounts } from "./Counts.js"
+export { hoursIn } from "./DayHours.js"
 export { waitingSessions } from "./DayFold.js"
 export type { By, Part } from "./FactFold.js"
 export { codesOf, FactFold } from "./FactFold.js"
@@ -196,7 +197,7 @@ export const makeMetrics = ({ maxValues, tail = TAIL }: MetricsOptions): Project
 
   return {
     name: PROJECTION,
-    version: 3,
+    version: 4,
     source: import.meta.url,
     collections: [ZONES, KEPT, FACTS, SESSIONS, ...Object.values(collections)],
     sharedBy,
