@@ -37,7 +37,7 @@ const putNumber = (at: number, value: number): number => {
   let [end, rest] = [at, value]
   while (rest >= BASE) {
     const more = Math.floor(rest / BASE)
-    scratch[end++] = codes[BASE + rest - more * BASE] as number
+    scratch[end++] = codes[BASE + (rest - more * BASE)] as number
     rest = more
   }
   scratch[end++] = codes[rest] as number

@@ -1,4 +1,4 @@
-import { decodeCells, encodeCells } from "./Cells.js"
+import { type Cell, decodeCells, encodeCells } from "./Cells.js"
 import { type CountColumns, packCounts, unpackCounts } from "./CountColumns.js"
 import { type Counts, noCounts } from "./Counts.js"
 import type { Slots } from "./Layout.js"
@@ -29,11 +29,14 @@ const packNames = (names: ReadonlyArray<string>): PackedNames => ({
   l: encodeCells(names.length, (index) => (names[index] as string).length + 1),
 })
 
-export const namesIn = ({ n, l }: PackedNames): ReadonlyArray<string> => {
+/** Of a name, from its cell in `l`. */
+export const lengthIn = (cell: Cell): number => (cell as number) - 1
+
+const namesIn = ({ n, l }: PackedNames): ReadonlyArray<string> => {
   const names: Array<string> = []
   let from = 0
   decodeCells(l, (_, cell) => {
-    const to = from + (cell as number) - 1
+    const to = from + lengthIn(cell)
     names.push(n.slice(from, to))
     from = to
   })

@@ -139,7 +139,7 @@ const entriesInHead = <E>(tables: Tables, head: Head<E>): Entries<E> => {
 const editChunk = <E>(docs: Docs, tables: Tables, key: string, chunk: number): Entries<E> => {
   const own = chunkKey(key, chunk)
   const found = docs.edit<Held<E>>(tables.collection, own, newChunk)
-  const entries = entriesOf(tables.packing, found)
+  const entries = entriesOf<E>(tables.packing, found)
   if (tables.packing !== undefined && !(found instanceof Packed)) {
     docs.put(tables.collection, own, held(tables, entries))
   }
@@ -171,10 +171,10 @@ export const editTable = <E>(
     delete edited.e
     const chunks = chunksFor(tables, edited.n)
     spread(docs, tables, key, entries, [...Array(chunks).keys()], chunks)
-    return editChunk(docs, tables, key, chunkOf(name, chunks))
+    return editChunk<E>(docs, tables, key, chunkOf(name, chunks))
   }
   const chunks = chunksFor(tables, head.n)
-  const entries = editChunk(docs, tables, key, chunkOf(name, chunks))
+  const entries = editChunk<E>(docs, tables, key, chunkOf(name, chunks))
   if (entries[own] !== undefined) return entries
   entries[own] = create()
   const edited = docs.edit<Head<E>>(tables.collection, key, newHead)
@@ -182,8 +182,8 @@ export const editTable = <E>(
   const more = chunksFor(tables, edited.n)
   if (more === chunks) return entries
   const source = chunks - powerOfTwo(chunks)
-  spread(docs, tables, key, editChunk(docs, tables, key, source), [source, chunks], more)
-  return editChunk(docs, tables, key, chunkOf(name, more))
+  spread(docs, tables, key, editChunk<E>(docs, tables, key, source), [source, chunks], more)
+  return editChunk<E>(docs, tables, key, chunkOf(name, more))
 }
 
 /** Lays the entries, which all belong to the targets, where they lie with this many chunks. */

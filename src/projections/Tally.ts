@@ -1,7 +1,7 @@
 import { type Cell, decodeCells } from "./Cells.js"
 import { type CountColumns, setterOf } from "./CountColumns.js"
 import { addSum, type Counts, noCounts } from "./Counts.js"
-import { namesIn, type PackedNames } from "./PackedEntries.js"
+import { lengthIn, type PackedNames } from "./PackedEntries.js"
 
 interface Column {
   readonly name: string
@@ -12,7 +12,7 @@ interface Column {
 
 interface Places extends PackedNames {
   /** Of each name's value; -1 for another dimension's. */
-  readonly places: Int32Array
+  readonly places: ReadonlyArray<number>
 }
 
 /** Adds up packed counts by the values of one dimension: some of their columns, over any number of documents. */
@@ -32,17 +32,21 @@ export class Tally {
   }
 
   /** `chunk`: which of its table's documents it is. On other days the same one mostly has the same names. */
-  placesIn(chunk: string, { n, l }: PackedNames): Int32Array {
+  placesIn(chunk: string, { n, l }: PackedNames): ReadonlyArray<number> {
     const known = this.last.get(chunk)
     if (known !== undefined && known.n === n && known.l === l) return known.places
-    const places = Int32Array.from(namesIn({ n, l }), (name) =>
-      name.startsWith(this.code) ? this.placeOf(name.slice(1)) : -1,
-    )
+    const places: Array<number> = []
+    let from = 0
+    decodeCells(l, (_, cell) => {
+      const name = n.slice(from, from + lengthIn(cell))
+      from += name.length
+      places.push(name.startsWith(this.code) ? this.placeOf(name.slice(1)) : -1)
+    })
     this.last.set(chunk, { n, l, places })
     return places
   }
 
-  add(places: Int32Array, counts: CountColumns): void {
+  add(places: ReadonlyArray<number>, counts: CountColumns): void {
     for (const { name, sums } of this.columns) {
       const text = counts[name]
       if (text === undefined) continue
