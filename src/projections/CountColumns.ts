@@ -37,7 +37,7 @@ export const packCounts = (rows: ReadonlyArray<Counts | undefined>): CountColumn
     const text = encodeCells(rows.length, cellAt)
     if (text !== "") columns[name] = text
   }
-  plain.forEach((name, index) => put(name, (row) => rows[row]?.[index] ?? 0))
+  for (const [index, name] of plain.entries()) put(name, (row) => rows[row]?.[index] ?? 0)
   for (const currency of currenciesIn(rows)) {
     const groups = rows.map((counts) => groupOf(counts, currency))
     ofMoney.forEach((end, index) => {
@@ -71,10 +71,7 @@ export const unpackCounts = (columns: CountColumns, at: (row: number) => Counts)
 }
 
 /** The columns that a metric is made of, in a currency. */
-export const columnsOf = (
-  metric: Exclude<Metric, "VISITORS">,
-  currency: string,
-): ReadonlyArray<string> => {
+export const columnsOf = (metric: Exclude<Metric, "VISITORS">, currency: string): ReadonlyArray<string> => {
   switch (metric) {
     case "EVENTS":
       return ["e"]

@@ -26,7 +26,8 @@ import type { VisitorSet } from "./VisitorSet.js"
  * `valueHourVisitors` dimensions, day → table by dimension and value: clients of each hour.
  *
  * Within a document buckets go by `t` and the seconds from its start. What is asked for apart lies apart: a year of
- * counts is read without the clients. Sessions lie in `sessions`.
+ * counts is read without the clients. Counts of many names in one document (`values`, `valueHours`, and `h` in
+ * `days`) lie by columns. Sessions lie in `sessions`.
  */
 export const collections = {
   days: "days",

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest"
 import { bucketDimensions, metrics as metricNames } from "../../../src/domain/Metrics.js"
 import { hoursIn } from "../../../src/projections/DayHours.js"
-import { countsPacking, hoursPacking } from "../../../src/projections/PackedEntries.js"
 import { makeMetrics } from "../../../src/projections/metrics.js"
+import { countsPacking, hoursPacking } from "../../../src/projections/PackedEntries.js"
 import { entryName, isPacked, type Packing } from "../../../src/projections/Table.js"
 import type { MetricQueries } from "../../../src/queries/MetricQueries.js"
 import { makeMemoryReadModels } from "../../../src/readmodels/MemoryReadModels.js"
@@ -29,7 +29,8 @@ const unpacked = (packing: Packing, stored: object): object => {
 const asFormerly = (put: Put): Put => {
   if (put.doc === undefined) return put
   const doc = JSON.parse(JSON.stringify(put.doc))
-  if (put.collection === "days") return { ...put, doc: doc.h === undefined ? doc : { ...doc, h: hoursIn(doc.h) } }
+  if (put.collection === "days")
+    return { ...put, doc: doc.h === undefined ? doc : { ...doc, h: hoursIn(doc.h) } }
   const packing = packings[put.collection]
   if (packing === undefined) return put
   if (typeof doc.n !== "number") return { ...put, doc: unpacked(packing, doc) }

@@ -83,7 +83,8 @@ const counts: fc.Arbitrary<Counts> = fc
   .map(({ plain, money }) => {
     const made = noCounts()
     for (const [index, one] of plain.entries()) if (one !== 0) setCount(made, index, one)
-    for (const { code, sums } of money) for (const [index, one] of sums.entries()) setMoney(made, code, index, one)
+    for (const { code, sums } of money)
+      for (const [index, one] of sums.entries()) setMoney(made, code, index, one)
     return made
   })
 
@@ -185,7 +186,9 @@ describe("a table of packed entries", () => {
   })
 })
 
-const countedMetrics = metrics.filter((metric): metric is Exclude<Metric, "VISITORS"> => metric !== "VISITORS")
+const countedMetrics = metrics.filter(
+  (metric): metric is Exclude<Metric, "VISITORS"> => metric !== "VISITORS",
+)
 
 describe("a tally of packed documents", () => {
   it("has of each value and metric what adding up the counts gives", () => {
@@ -205,7 +208,8 @@ describe("a tally of packed documents", () => {
           byDay.add(byDay.placesIn(chunk, day), day.c)
           const inHours = some.map((one) => ({ t0: one }))
           const hours = stored(hoursPacking.pack(names, inHours)) as PackedHours
-          for (const slot in hours.h) byHour.add(byHour.placesIn(chunk, hours), hours.h[slot] as PackedCounts["c"])
+          for (const slot in hours.h)
+            byHour.add(byHour.placesIn(chunk, hours), hours.h[slot] as PackedCounts["c"])
           for (const [one, entry] of entries) {
             if (!one.startsWith("P")) continue
             const sum = expected.get(one.slice(1)) ?? noCounts()
