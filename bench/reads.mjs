@@ -2,13 +2,14 @@
 //   node bench/reads.mjs [--events 1000000] [--dir SMALL --dir LARGE] [--asks 2000] [--filtered-asks 500]
 //                        [--parallel 20] [--only TEXT]
 // The large history has so many events, the small one a tenth; both are made unless they are there. Every ask
-// has a range of its own at random, and nothing in the program keeps answers.
+// has a range of its own at random, and nothing in the program keeps answers. Both servers have come to rest
+// before: on its first start on a history one makes its index and reports silences.
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { Random } from "../dist/cli/loadgen/Random.js"
 import { SECRET } from "./history.mjs"
 import { Asker } from "./support/Asker.mjs"
-import { serve, untilLevel } from "./support/program.mjs"
+import { serve, untilLevel, untilQuiet } from "./support/program.mjs"
 import { questions } from "./support/questions.mjs"
 import { directoryFor, prepareSite } from "./support/site.mjs"
 import { count, quantile, table, verdict } from "./support/text.mjs"
@@ -71,9 +72,11 @@ export const reads = async ({ places, seed, asks, filteredAsks, only, parallel }
     for (const { dir, events } of places) {
       const history = await prepareSite(dir, { events, clients: Math.ceil(events / 10), seed })
       const server = await serve(dir, SECRET)
-      const levelMs = await untilLevel(server.url)
+      const seconds = async (time) => ((await time) / 1000).toFixed(1)
+      const level = await seconds(untilLevel(server.url))
+      const quiet = await seconds(untilQuiet(server.pid))
       console.error(
-        `${dir}: ready after ${(server.readyAfterMs / 1000).toFixed(1)} s, level ${(levelMs / 1000).toFixed(1)} s later`,
+        `${dir}: ready after ${(server.readyAfterMs / 1000).toFixed(1)} s, level ${level} s later, quiet ${quiet} s later`,
       )
       sites.push({
         ...history,

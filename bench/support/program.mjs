@@ -1,6 +1,6 @@
 // Other processes of a benchmark: scripts that print JSON, and the program itself.
 import { spawn } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 
 export const root = new URL("../..", import.meta.url).pathname
@@ -96,6 +96,34 @@ export const memoryOf = (pid) => {
   const status = readFileSync(`/proc/${pid}/status`, "utf8")
   const read = (name) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1] ?? 0) * 1024
   return { resident: read("VmRSS"), own: read("RssAnon"), files: read("RssFile"), peak: read("VmHWM") }
+}
+
+/** CPU time of a process so far, ms; undefined where there is no /proc. */
+const cpuMs = (pid) => {
+  const file = `/proc/${pid}/stat`
+  if (!existsSync(file)) return undefined
+  const [, text] = readFileSync(file, "utf8").split(") ")
+  const fields = text.split(" ")
+  // Ticks of 10 ms in user and in kernel mode.
+  return 10 * (Number(fields[11]) + Number(fields[12]))
+}
+
+/** Milliseconds of CPU a second below which a process does nothing of note. */
+const QUIET_MS = 60
+
+/**
+ * Milliseconds until a server that nobody asks does next to nothing: on its first start on a history it makes
+ * its index and reports the silences of a year, which is not what reading costs. Only where there is a /proc.
+ */
+export const untilQuiet = async (pid) => {
+  const began = performance.now()
+  for (let quiet = 0, before = cpuMs(pid); before !== undefined && quiet < 3; ) {
+    await pause(1_000)
+    const now = cpuMs(pid)
+    quiet = now - before < QUIET_MS ? quiet + 1 : 0
+    before = now
+  }
+  return performance.now() - began
 }
 
 export { pause }

@@ -1,8 +1,10 @@
-import type { BucketDimension, Interval } from "../domain/Metrics.js"
+import type { BucketDimension, Interval, Metric } from "../domain/Metrics.js"
 import { bucketStart, type Range } from "../domain/TimeBuckets.js"
 import { key, under } from "../readmodels/Key.js"
 import type { Row, Scan } from "../readmodels/ReadModels.js"
+import { columnsOf } from "./CountColumns.js"
 import { addCounts, type Counts, noCounts } from "./Counts.js"
+import { hoursIn } from "./DayHours.js"
 import { dimensionCode, dimensionTable } from "./Dimensions.js"
 import { FACTS } from "./Facts.js"
 import {
@@ -14,9 +16,11 @@ import {
   slotTime,
   type VisitorsDoc,
 } from "./Layout.js"
-import { rowEntries } from "./Table.js"
+import { countsPacking, hoursPacking, type PackedCounts, type PackedHours } from "./PackedEntries.js"
+import { isPacked, type Packing, rowEntries, storedEntries } from "./Table.js"
+import { Tally } from "./Tally.js"
 import { timeOf, timePart } from "./TimePart.js"
-import { VisitorSet } from "./VisitorSet.js"
+import { EXACT_UP_TO, VisitorSet } from "./VisitorSet.js"
 import { unionSize } from "./VisitorUnion.js"
 
 /** What a bucket holds; what was not asked for is empty. */
@@ -33,6 +37,11 @@ export interface Wanted {
   readonly dimension?: BucketDimension | undefined
   readonly counts: boolean
   readonly visitors: boolean
+  /**
+   * Only the sums by value over each part matter, and of the counts only what this metric is made of: buckets may
+   * come added up, at any instant of their part.
+   */
+  readonly sumsOf?: { readonly metric: Metric; readonly currency: string } | undefined
 }
 
 /** Intervals that buckets are kept at. Weeks and months are sums of days. */
@@ -123,8 +132,28 @@ const addSlots = (parent: number, slots: Slots<Slot>, add: Add): void => {
 }
 
 /** The entries of one dimension, by its values. */
-function* valuesIn<E>(row: Row, code: string): Generator<[string, E]> {
-  for (const [name, entry] of rowEntries<E>(row, 4)) if (name.startsWith(code)) yield [name.slice(1), entry]
+function* valuesIn<E>(row: Row, code: string, packing?: Packing): Generator<[string, E]> {
+  for (const [name, entry] of rowEntries<E>(row, 4, packing)) {
+    if (name.startsWith(code)) yield [name.slice(1), entry]
+  }
+}
+
+/** Adds the row up, if it is one of packed counts. */
+const tallyRow = (tally: Tally, collection: string, row: Row, isIn: (at: number) => boolean): boolean => {
+  if (collection !== collections.values && collection !== collections.valueHours) return false
+  const stored = storedEntries(row, 4)
+  if (stored === undefined) return true
+  if (!isPacked(stored)) return false
+  const [, , , time = "", chunk = ""] = row.key.split("\u0001")
+  const day = timeOf(time)
+  const places = tally.placesIn(chunk, stored as PackedCounts)
+  if (collection === collections.values) {
+    if (isIn(day)) tally.add(places, (stored as PackedCounts).c)
+    return true
+  }
+  const { h } = stored as PackedHours
+  for (const slot in h) if (isIn(slotTime(day, slot))) tally.add(places, h[slot] as PackedHours["h"][string])
+  return true
 }
 
 const addRow = (collection: string, row: Row, code: string, add: Add): void => {
@@ -142,14 +171,16 @@ const addRow = (collection: string, row: Row, code: string, add: Add): void => {
   const day = timeOf(parts[3] as string)
   switch (collection) {
     case collections.values:
-      for (const [value, counts] of valuesIn<Counts>(row, code)) add(day, value, counts)
+      for (const [value, counts] of valuesIn<Counts>(row, code, countsPacking)) {
+        add(day, value, counts)
+      }
       return
     case collections.valueVisitors:
       for (const [value, visitors] of valuesIn<StoredVisitors>(row, code))
         add(day, value, undefined, visitors)
       return
     case collections.valueHours:
-      for (const [value, slots] of valuesIn<Slots<Counts>>(row, code)) {
+      for (const [value, slots] of valuesIn<Slots<Counts>>(row, code, hoursPacking)) {
         for (const name in slots) add(slotTime(day, name), value, slots[name])
       }
       return
@@ -174,8 +205,9 @@ export const keptBuckets = (
   skips: ((at: number) => boolean) | undefined,
   take: (bucket: Bucket) => void,
 ): void => {
+  const isIn = (at: number): boolean => at >= range.from && at < range.to && skips?.(at) !== true
   const add: Add = (at, value, counts, visitors) => {
-    if (at < range.from || at >= range.to || skips?.(at) === true) return
+    if (!isIn(at)) return
     take({
       at,
       value,
@@ -189,12 +221,29 @@ export const keptBuckets = (
         if (doc.d !== undefined) add(start, undefined, doc.d)
         continue
       }
-      for (const name in doc.h) add(slotTime(start, name), undefined, doc.h[name])
+      const hours = hoursIn(doc.h)
+      for (const name in hours) add(slotTime(start, name), undefined, hours[name])
     }
   }
   const code = wanted.dimension === undefined ? "" : dimensionCode[wanted.dimension]
-  for (const { collection, rows } of scanned) for (const row of rows) addRow(collection, row, code, add)
+  const tally = tallyFor(code, wanted)
+  for (const { collection, rows } of scanned) {
+    for (const row of rows) {
+      if (tally === undefined || !tallyRow(tally, collection, row, isIn)) addRow(collection, row, code, add)
+    }
+  }
+  for (const [value, counts] of tally?.sums() ?? []) {
+    take({ at: range.from, value, counts, visitors: undefined })
+  }
 }
+
+const tallyFor = (code: string, { dimension, counts, sumsOf }: Wanted): Tally | undefined =>
+  dimension === undefined || !counts || sumsOf === undefined || sumsOf.metric === "VISITORS"
+    ? undefined
+    : new Tally(code, columnsOf(sumsOf.metric, sumsOf.currency))
+
+/** Twelve times the standard error of an estimate. */
+const MOST_ABOVE = 1.1
 
 /** Counts and clients that were added up. */
 export class Sum {
@@ -207,6 +256,13 @@ export class Sum {
     if (bucket.visitors === undefined) return
     this.sets.push(bucket.visitors)
     this.known = undefined
+  }
+
+  /** What `visitors` is not above, at little cost: an estimate is within a tenth of what it estimates. */
+  get visitorsAtMost(): number {
+    let sum = 0
+    for (const set of this.sets) sum += set.isExact ? set.size : Number.POSITIVE_INFINITY
+    return sum > EXACT_UP_TO ? sum * MOST_ABOVE : sum
   }
 
   /** Clients in any of the buckets; 0 when they were not asked for. */

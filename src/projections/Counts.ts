@@ -23,6 +23,10 @@ const POINTS_EARNED = 8
 const MONEY = 9
 const GROUP = 5
 
+/** Where the currencies' numbers begin, and how many each has with its code. */
+export const FIRST_CURRENCY = MONEY
+export const PER_CURRENCY = GROUP
+
 export const noCounts = (): Counts => []
 
 export const addSum = (sum: number | string, amount: number | string): number | string => {
@@ -61,6 +65,17 @@ const addTo = (counts: Counts, at: number, more: number | string): void => {
     reach(counts, at + 1)
   }
   counts[at] = addSum(counts[at] as number | string, more)
+}
+
+/** Sets a number that is not money, by its place. */
+export const setCount = (counts: Counts, index: number, value: number | string): void => {
+  reach(counts, index + 1)
+  counts[index] = value
+}
+
+/** Sets a number of a currency: 0 to 3 are payments and their sum, refunds and their sum. */
+export const setMoney = (counts: Counts, currency: string, index: number, value: number | string): void => {
+  counts[moneyAt(counts, currency) + 1 + index] = value
 }
 
 /** Index in `Values` of what is counted. */

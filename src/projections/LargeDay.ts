@@ -3,6 +3,7 @@ import { type Cut, cut } from "../domain/TimeBuckets.js"
 import type { Docs } from "../processors/Projection.js"
 import { clean } from "../readmodels/Key.js"
 import { addCounts, type Counts, changeSessions, countRow, noCounts, type SessionChange } from "./Counts.js"
+import { DayHours } from "./DayHours.js"
 import { dimensionCode, dimensionTable, type Values } from "./Dimensions.js"
 import { rememberExpiring } from "./Expiry.js"
 import type { Columns } from "./Facts.js"
@@ -125,11 +126,12 @@ export class LargeDay {
     doc: DayDoc,
   ) {
     doc.d ??= noCounts()
-    doc.h ??= {}
+    const hours = DayHours.of(doc.h)
+    doc.h = hours
     doc.c ??= {}
     this.counted = doc.c
     this.counts = doc.d
-    this.hours = doc.h
+    this.hours = hours.slots
     this.values = is.isTogether ? [] : bucketDimensions.map(() => new Map())
   }
 

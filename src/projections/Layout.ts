@@ -1,7 +1,9 @@
 import type { Interval } from "../domain/Metrics.js"
 import { PARTITIONS } from "../domain/Partition.js"
 import type { Counts } from "./Counts.js"
+import type { StoredHours } from "./DayHours.js"
 import { SEGMENT, type Segment } from "./Facts.js"
+import { countsPacking, hoursPacking } from "./PackedEntries.js"
 import { tablesIn } from "./Table.js"
 import { timePart } from "./TimePart.js"
 import type { VisitorSet } from "./VisitorSet.js"
@@ -24,7 +26,8 @@ import type { VisitorSet } from "./VisitorSet.js"
  * `valueHourVisitors` dimensions, day → table by dimension and value: clients of each hour.
  *
  * Within a document buckets go by `t` and the seconds from its start. What is asked for apart lies apart: a year of
- * counts is read without the clients. Sessions lie in `sessions`.
+ * counts is read without the clients. Counts of many names in one document (`values`, `valueHours`, and `h` in
+ * `days`) lie by columns. Sessions lie in `sessions`.
  */
 export const collections = {
   days: "days",
@@ -40,9 +43,9 @@ export const collections = {
 
 /** Those that hold tables. */
 export const tables = {
-  values: tablesIn(collections.values),
+  values: tablesIn(collections.values, { packing: countsPacking }),
   valueVisitors: tablesIn(collections.valueVisitors),
-  valueHours: tablesIn(collections.valueHours),
+  valueHours: tablesIn(collections.valueHours, { packing: hoursPacking }),
   valueHourVisitors: tablesIn(collections.valueHourVisitors),
 } as const
 
@@ -70,7 +73,7 @@ export interface DayDoc {
   s?: { [name: string]: PendingSession }
   /** The day and its hours, of a day that was settled. */
   d?: Counts
-  h?: Slots<Counts>
+  h?: StoredHours
   /** How many values of each dimension are counted apart, by its code. */
   c?: { [code: string]: number }
   /** Number of the segment that the tail will be; 0 while it is missing. */

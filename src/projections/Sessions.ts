@@ -22,7 +22,7 @@ import { timeOf, timePart } from "./TimePart.js"
 export const SESSIONS = "sessions"
 
 /** Chunks are small: each event rewrites one. */
-const inSessions = tablesIn(SESSIONS, 16, 12)
+const inSessions = tablesIn(SESSIONS, { inline: 16, perChunk: 12 })
 
 /** A shorter pause than this does not end a session, in ms. */
 export const SESSION_GAP = 30 * 60_000

@@ -12,9 +12,22 @@ import type { Row, Scan } from "../readmodels/ReadModels.js"
  */
 export type Entries<E> = { [name: string]: E }
 
+/** Entries as a document has them: as they are, packed, or packed and as they came from the store. */
+type Held<E> = Entries<E> | Packed<E>
+
 interface Head<E> {
   n: number
-  e?: Entries<E>
+  e?: Held<E>
+}
+
+/** How entries are stored where they are not as JSON has them. What is stored has a text `n`. */
+export interface Packing<In = never, Out = unknown> {
+  /** Names come in order of their code units, each with its entry. */
+  readonly pack: (names: ReadonlyArray<string>, entries: ReadonlyArray<In>) => object
+  readonly unpack: (stored: object) => {
+    readonly names: ReadonlyArray<string>
+    readonly entries: ReadonlyArray<Out>
+  }
 }
 
 /** A collection of tables. How many names a head, and on average a chunk, holds is part of the storage format. */
@@ -22,13 +35,54 @@ export interface Tables {
   readonly collection: string
   readonly inline: number
   readonly perChunk: number
+  readonly packing: Packing | undefined
 }
 
-export const tablesIn = (collection: string, inline = 64, perChunk = 48): Tables => ({
-  collection,
-  inline,
-  perChunk,
-})
+export const tablesIn = (
+  collection: string,
+  { inline = 64, perChunk = 48, packing }: { inline?: number; perChunk?: number; packing?: Packing } = {},
+): Tables => ({ collection, inline, perChunk, packing })
+
+/** Entries in memory that are packed when they are written: those who fold change them in place. */
+class Packed<E> {
+  private names: ReadonlyArray<string> = []
+
+  constructor(
+    readonly entries: Entries<E>,
+    private readonly packing: Packing,
+  ) {}
+
+  toJSON(): object {
+    const own = Object.keys(this.entries)
+    // Names only ever come.
+    if (own.length !== this.names.length) this.names = own.map(nameOf).sort()
+    const { names, entries } = this
+    return this.packing.pack(
+      names,
+      names.map((name) => entries[entryName(name)] as never),
+    )
+  }
+}
+
+/** Whether entries were stored packed; those of former versions of a projection are not. */
+export const isPacked = (stored: object): boolean => typeof (stored as { n?: unknown }).n === "string"
+
+const unpack = <E>(packing: Packing, stored: object): Entries<E> => {
+  const { names, entries } = packing.unpack(stored)
+  const found: Entries<E> = {}
+  for (let i = 0; i < names.length; i++) found[entryName(names[i] as string)] = entries[i] as E
+  return found
+}
+
+const entriesOf = <E>(packing: Packing | undefined, held: Held<E>): Entries<E> => {
+  if (packing === undefined) return held as Entries<E>
+  if (held instanceof Packed) return held.entries
+  return isPacked(held) ? unpack<E>(packing, held) : held
+}
+
+/** To be changed in place. */
+const held = <E>(tables: Tables, entries: Entries<E>): Held<E> =>
+  tables.packing === undefined ? entries : new Packed(entries, tables.packing)
 
 /** 0 when all entries are in the head. */
 const chunksFor = ({ inline, perChunk }: Tables, names: number): number =>
@@ -69,9 +123,27 @@ const newChunk = (): Entries<never> => ({})
 export const tableEntry = <E>(docs: Docs, tables: Tables, key: string, name: string): E | undefined => {
   const head = docs.get<Head<E>>(tables.collection, key)
   if (head === undefined) return undefined
-  const entries =
-    head.e ?? docs.get<Entries<E>>(tables.collection, chunkKey(key, chunkOf(name, chunksFor(tables, head.n))))
-  return entries?.[entryName(name)]
+  const found =
+    head.e ?? docs.get<Held<E>>(tables.collection, chunkKey(key, chunkOf(name, chunksFor(tables, head.n))))
+  return found === undefined ? undefined : entriesOf(tables.packing, found)[entryName(name)]
+}
+
+/** The entries of a head that has some, to be changed in place. */
+const entriesInHead = <E>(tables: Tables, head: Head<E>): Entries<E> => {
+  const entries = entriesOf(tables.packing, head.e as Held<E>)
+  if (tables.packing !== undefined && !(head.e instanceof Packed)) head.e = held(tables, entries)
+  return entries
+}
+
+/** The entries of a chunk, to be changed in place. */
+const editChunk = <E>(docs: Docs, tables: Tables, key: string, chunk: number): Entries<E> => {
+  const own = chunkKey(key, chunk)
+  const found = docs.edit<Held<E>>(tables.collection, own, newChunk)
+  const entries = entriesOf<E>(tables.packing, found)
+  if (tables.packing !== undefined && !(found instanceof Packed)) {
+    docs.put(tables.collection, own, held(tables, entries))
+  }
+  return entries
 }
 
 /**
@@ -91,7 +163,7 @@ export const editTable = <E>(
     docs.get<Head<E>>(tables.collection, key) ?? docs.edit<Head<E>>(tables.collection, key, newHead)
   if (head.e !== undefined) {
     const edited = docs.edit<Head<E>>(tables.collection, key, newHead)
-    const entries = edited.e as Entries<E>
+    const entries = entriesInHead(tables, edited)
     if (entries[own] !== undefined) return entries
     edited.n++
     entries[own] = create()
@@ -99,10 +171,10 @@ export const editTable = <E>(
     delete edited.e
     const chunks = chunksFor(tables, edited.n)
     spread(docs, tables, key, entries, [...Array(chunks).keys()], chunks)
-    return docs.edit<Entries<E>>(tables.collection, chunkKey(key, chunkOf(name, chunks)), newChunk)
+    return editChunk<E>(docs, tables, key, chunkOf(name, chunks))
   }
   const chunks = chunksFor(tables, head.n)
-  const entries = docs.edit<Entries<E>>(tables.collection, chunkKey(key, chunkOf(name, chunks)), newChunk)
+  const entries = editChunk<E>(docs, tables, key, chunkOf(name, chunks))
   if (entries[own] !== undefined) return entries
   entries[own] = create()
   const edited = docs.edit<Head<E>>(tables.collection, key, newHead)
@@ -110,9 +182,8 @@ export const editTable = <E>(
   const more = chunksFor(tables, edited.n)
   if (more === chunks) return entries
   const source = chunks - powerOfTwo(chunks)
-  const shared = docs.get<Entries<E>>(tables.collection, chunkKey(key, source)) ?? {}
-  spread(docs, tables, key, shared, [source, chunks], more)
-  return docs.edit<Entries<E>>(tables.collection, chunkKey(key, chunkOf(name, more)), newChunk)
+  spread(docs, tables, key, editChunk<E>(docs, tables, key, source), [source, chunks], more)
+  return editChunk<E>(docs, tables, key, chunkOf(name, more))
 }
 
 /** Lays the entries, which all belong to the targets, where they lie with this many chunks. */
@@ -129,17 +200,18 @@ const spread = <E>(
     const part = parts.get(chunkOf(name, chunks)) as Entries<E>
     part[entryName(name)] = entry
   }
-  for (const [target, part] of parts) docs.put(tables.collection, chunkKey(key, target), part)
+  for (const [target, part] of parts) docs.put(tables.collection, chunkKey(key, target), held(tables, part))
 }
 
 /** Every entry, for reading only. */
 export function* tableEntries<E>(docs: Docs, tables: Tables, key: string): Generator<[string, E]> {
   const head = docs.get<Head<E>>(tables.collection, key)
   if (head === undefined) return
-  if (head.e !== undefined) yield* named(head.e)
+  if (head.e !== undefined) yield* named(entriesOf(tables.packing, head.e))
   else {
     for (let chunk = 0; chunk < chunksFor(tables, head.n); chunk++) {
-      yield* named(docs.get<Entries<E>>(tables.collection, chunkKey(key, chunk)) ?? {})
+      const found = docs.get<Held<E>>(tables.collection, chunkKey(key, chunk))
+      if (found !== undefined) yield* named(entriesOf(tables.packing, found))
     }
   }
 }
@@ -155,9 +227,17 @@ export const tableScan = ({ collection }: Tables, from: string, to: string): Sca
   to,
 })
 
-/** The entries in a row of a `tableScan`; `parts` is how many parts the tables' keys have. */
-export function* rowEntries<E>(row: Row, parts: number): Generator<[string, E]> {
+/**
+ * The entries of a row of a `tableScan` as they are stored, undefined in a row that only says how many there are;
+ * `parts` is how many parts the tables' keys have.
+ */
+export const storedEntries = (row: Row, parts: number): object | undefined => {
   const isHead = row.key.split("\u0001").length === parts
-  const entries = isHead ? (row.doc as Head<E>).e : (row.doc as Entries<E>)
-  if (entries !== undefined) yield* named(entries)
+  return isHead ? (row.doc as Head<unknown>).e : (row.doc as object)
+}
+
+/** The entries in a row of a `tableScan`; `packing` is that of the tables. */
+export function* rowEntries<E>(row: Row, parts: number, packing?: Packing): Generator<[string, E]> {
+  const stored = storedEntries(row, parts)
+  if (stored !== undefined) yield* named(entriesOf(packing, stored as Held<E>))
 }

@@ -20,6 +20,7 @@ export { bucketScans, daysOf, daysScan, keptBuckets, Sum, segmentsScan, sumOf, s
 export type { Counts } from "./Counts.js"
 export { addCounts, currenciesOf, isMet, metricValue, moneyOf, noCounts } from "./Counts.js"
 export { waitingSessions } from "./DayFold.js"
+export { hoursIn } from "./DayHours.js"
 export type { By, Part } from "./FactFold.js"
 export { codesOf, FactFold } from "./FactFold.js"
 export type { Fact, Segment } from "./Facts.js"
@@ -196,7 +197,7 @@ export const makeMetrics = ({ maxValues, tail = TAIL }: MetricsOptions): Project
 
   return {
     name: PROJECTION,
-    version: 3,
+    version: 4,
     source: import.meta.url,
     collections: [ZONES, KEPT, FACTS, SESSIONS, ...Object.values(collections)],
     sharedBy,

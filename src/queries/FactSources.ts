@@ -1,7 +1,7 @@
 import { nextBucket } from "../domain/TimeBuckets.js"
 import { type Segment, segmentKey } from "../projections/Facts.js"
 import { slotTime } from "../projections/Layout.js"
-import { Columns, type Day, daysOf, daysScan, FACTS } from "../projections/metrics.js"
+import { Columns, type Day, daysOf, daysScan, FACTS, hoursIn } from "../projections/metrics.js"
 import type { Row, Scan } from "../readmodels/ReadModels.js"
 
 /** Takes a piece of facts; `count` is told of each row that is read, before anything else. */
@@ -90,8 +90,8 @@ class SettledFacts implements Source {
   ) {
     const { start, doc } = day
     this.next = (doc.k ?? 0) - 1
-    const hours = Object.entries(doc.h ?? {})
-      .map(([slot, counts]) => ({ start: slotTime(start, slot), events: Number(counts[0]) }))
+    const hours = Object.entries(hoursIn(doc.h))
+      .map(([slot, counts]) => ({ start: slotTime(start, slot), events: Number(counts[0] ?? 0) }))
       .toSorted((a, b) => a.start - b.start)
     this.starts = hours.map((hour) => hour.start)
     this.left = hours.map((hour) => hour.events)

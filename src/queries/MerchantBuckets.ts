@@ -22,12 +22,12 @@ import {
   type Wanted,
   waitingSessions,
 } from "../projections/metrics.js"
-import type { Build, Row, Scan } from "../readmodels/ReadModels.js"
+import type { Build, Row, Rows, Scan } from "../readmodels/ReadModels.js"
 import { MAX_DOCUMENTS, MAX_FACTS, tooManyDocuments, tooManyFacts } from "./Costs.js"
 import { atOneBuild, type Freshness, type Reading } from "./Freshness.js"
 import type { QueryError } from "./QueryError.js"
 import { AHEAD_MS } from "./TimeRange.js"
-import type { Zones } from "./Zones.js"
+import { hasOtherZones, otherZones, type Zones } from "./Zones.js"
 
 export type { Part } from "../projections/metrics.js"
 
@@ -266,24 +266,44 @@ class Question {
   }
 }
 
+/** Reads what a question needs, after `more`, whose rows come first and may say that it is of no use. */
+const ask = (
+  freshness: Freshness,
+  { id, partition }: BucketsOf,
+  question: Question,
+  more: ReadonlyArray<Scan>,
+  isOfUse: (rows: Rows) => boolean,
+): Effect.Effect<Reading | undefined, QueryError> =>
+  Effect.map(
+    freshness.read(PROJECTION, partition ?? id, [...more, ...question.first], (rows) =>
+      isOfUse(rows.slice(0, more.length)) ? question.follow(rows.slice(more.length)) : [],
+    ),
+    (reading) => {
+      const { checkpoint, rows } = reading.answer
+      if (!isOfUse(rows.slice(0, more.length))) return undefined
+      return { ...reading, answer: { checkpoint, rows: rows.slice(more.length) } }
+    },
+  )
+
 export const makeMerchantBuckets = (freshness: Freshness, zones: Zones): MerchantBuckets => ({
   read: (merchant, parts, wanted) =>
     atOneBuild(
       Effect.gen(function* () {
-        // Events stay in the buckets of the zone in force when they were recorded.
-        const former = merchant.partition === undefined ? yield* zones.of(merchant.id) : []
-        const all = [...new Set([merchant.timezone, ...former])]
-        const question = new Question(merchant, all, parts, wanted)
-        const reading = yield* freshness.read(
-          PROJECTION,
-          merchant.partition ?? merchant.id,
-          question.first,
-          (rows) => question.follow(rows),
-        )
-        const documents = reading.answer.rows.reduce((sum, rows) => sum + rows.length, 0)
+        const { id, timezone, partition } = merchant
+        let question = new Question(merchant, [timezone], parts, wanted)
+        const others = partition === undefined ? otherZones(id, timezone) : []
+        let reading = yield* ask(freshness, merchant, question, others, (rows) => !hasOtherZones(rows))
+        if (reading === undefined) {
+          // Events stay in the buckets of the zone in force when they were recorded.
+          const all = [...new Set([timezone, ...(yield* zones.of(id))])]
+          question = new Question(merchant, all, parts, wanted)
+          reading = yield* ask(freshness, merchant, question, [], () => true)
+        }
+        const { answer } = reading as Reading
+        const documents = answer.rows.reduce((sum, rows) => sum + rows.length, 0)
         if (documents >= MAX_DOCUMENTS) return yield* tooManyDocuments
         if (question.facts > MAX_FACTS) return yield* tooManyFacts(question.facts)
-        return { ...reading, parts: question.answer(reading.answer.rows) }
+        return { ...(reading as Reading), parts: question.answer(answer.rows) }
       }),
       merchant.build,
     ),

@@ -15,9 +15,12 @@ import { checkFilter } from "./Filter.js"
 import type { FilteredBuckets } from "./FilteredBuckets.js"
 import type { AsOf } from "./Freshness.js"
 import { checkKept } from "./Kept.js"
-import type { BucketReading, MerchantBuckets, Part } from "./MerchantBuckets.js"
+import type { BucketReading, BucketsWanted, MerchantBuckets, Part } from "./MerchantBuckets.js"
 import { type QueryError, refused } from "./QueryError.js"
 import { cover, planSeries } from "./TimeRange.js"
+import { type BreakdownRow, topRows } from "./TopRows.js"
+
+export type { BreakdownRow } from "./TopRows.js"
 
 export interface MetricValue {
   readonly metric: Metric
@@ -42,11 +45,6 @@ export interface Series {
   readonly points: ReadonlyArray<Point>
   readonly range: Range
   readonly asOf: AsOf
-}
-
-export interface BreakdownRow {
-  readonly key: string
-  readonly value: number
 }
 
 export interface Breakdown {
@@ -119,9 +117,6 @@ const hasAny = (sum: Sum, metric: Metric, currency: string): boolean =>
 export const valuesOf = (sum: Sum, currency: string): ReadonlyArray<MetricValue> =>
   metrics.map((metric) => ({ metric, value: metricOf(sum, metric, currency) }))
 
-const byValueThenKey = (a: BreakdownRow, b: BreakdownRow): number =>
-  b.value - a.value || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)
-
 const empty = new Sum()
 
 /** The dimension, and the property's name where it needs one. */
@@ -150,6 +145,7 @@ export const makeMetricQueries = (
     needs: Needs,
     filter: Filter | null | undefined,
     by?: { readonly dimension: Dimension; readonly property?: string | undefined },
+    sumsOf?: BucketsWanted["sumsOf"],
   ): Effect.Effect<BucketReading, QueryError> =>
     Effect.gen(function* () {
       const checked = filter === null || filter === undefined ? undefined : yield* checkFilter(filter)
@@ -160,7 +156,7 @@ export const makeMetricQueries = (
       }
       if ((checked === undefined || checked.terms.length === 0) && by?.dimension !== "PROPERTY") {
         const dimension = by?.dimension as BucketDimension | undefined
-        return yield* buckets.read(subject, parts, { ...needs, dimension })
+        return yield* buckets.read(subject, parts, { ...needs, dimension, sumsOf })
       }
       return yield* facts.read(subject, parts, { ...needs, by, filter: checked })
     })
@@ -201,14 +197,16 @@ export const makeMetricQueries = (
         }
         const made = yield* byOf(by, property)
         const { range, parts } = yield* cover(subject.timezone, asked)
-        const reading = yield* read(subject, parts, needsOf(metric), filter, made)
-        const found: Array<BreakdownRow> = []
-        for (const [key, sum] of sumsBy(reading.parts.flat(), ({ value }) => value ?? "")) {
-          if (!hasAny(sum, metric, subject.currency)) continue
-          found.push({ key, value: metricOf(sum, metric, subject.currency) ?? 0 })
-        }
-        found.sort(byValueThenKey)
-        return { rows: found.slice(0, rows), range, asOf: reading.asOf }
+        const sumsOf = { metric, currency: subject.currency }
+        const reading = yield* read(subject, parts, needsOf(metric), filter, made, sumsOf)
+        const sums = sumsBy(reading.parts.flat(), ({ value }) => value ?? "")
+        const { currency } = subject
+        const candidates = Array.from(sums, ([key, sum]) => ({
+          key,
+          atMost: metric === "VISITORS" ? sum.visitorsAtMost : Number.POSITIVE_INFINITY,
+          value: () => (hasAny(sum, metric, currency) ? (metricOf(sum, metric, currency) ?? 0) : undefined),
+        }))
+        return { rows: topRows(candidates, rows), range, asOf: reading.asOf }
       }),
   }
 }

@@ -14,6 +14,7 @@ const nameOf = ({ merchant, parts, wanted }: Read): string =>
     ...[merchant.id, merchant.timezone, merchant.partition, merchant.build?.id],
     parts.map(({ interval, range }) => [interval, range.from, range.to]),
     ...[wanted.dimension, wanted.counts, wanted.visitors, wanted.sessions],
+    ...[wanted.sumsOf?.metric, wanted.sumsOf?.currency],
   ])
 
 /**

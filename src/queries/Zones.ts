@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { partitionOf } from "../domain/Partition.js"
 import { collections, PROJECTION } from "../projections/metrics.js"
 import { partsOf, under } from "../readmodels/Key.js"
-import type { ReadModelsService } from "../readmodels/ReadModels.js"
+import type { ReadModelsService, Row, Scan } from "../readmodels/ReadModels.js"
 import type { Freshness } from "./Freshness.js"
 import type { QueryError } from "./QueryError.js"
 
@@ -13,6 +13,20 @@ import type { QueryError } from "./QueryError.js"
 export interface Zones {
   readonly of: (merchantId: string) => Effect.Effect<ReadonlyArray<string>, QueryError>
 }
+
+/** Scans that find something where the merchant has buckets in another zone than this one. */
+export const otherZones = (merchantId: string, zone: string): ReadonlyArray<Scan> => {
+  const { from, to } = under(merchantId)
+  const own = under(merchantId, zone)
+  return [
+    { collection: collections.days, from, to: own.from, limit: 1 },
+    { collection: collections.days, from: own.to, to, limit: 1 },
+  ]
+}
+
+/** Whether any of the rows of `otherZones` is there. */
+export const hasOtherZones = (rows: ReadonlyArray<ReadonlyArray<Row>>): boolean =>
+  rows.some((found) => found.length > 0)
 
 /**
  * Asked anew each time: a list that is remembered may lack a zone whose buckets an answer says it has.

@@ -1,7 +1,7 @@
 import { compare, type Position } from "../../domain/Position.js"
 import { type Segment, segmentKey } from "../../projections/Facts.js"
 import { slotTime } from "../../projections/Layout.js"
-import { Columns, type Day, FACTS } from "../../projections/metrics.js"
+import { Columns, type Day, FACTS, hoursIn } from "../../projections/metrics.js"
 import type { Row, Scan } from "../../readmodels/ReadModels.js"
 
 /** Takes a piece of facts, of which the first `count` are wanted. */
@@ -42,7 +42,7 @@ export class DayFacts {
   ) {
     const { doc, start } = day
     this.end = doc.k ?? 0
-    this.hours = Object.entries(doc.h ?? {}).map(([slot, counts]) => ({
+    this.hours = Object.entries(hoursIn(doc.h)).map(([slot, counts]) => ({
       start: slotTime(start, slot),
       left: Number(counts[0] ?? 0),
     }))

@@ -1,0 +1,51 @@
+import { decodeCells, encodeCells } from "./Cells.js"
+import { type CountColumns, packCounts, unpackCounts } from "./CountColumns.js"
+import { type Counts, noCounts } from "./Counts.js"
+import type { Slots } from "./Layout.js"
+
+/** Counts of a day's hours as they are stored, by columns: most questions read the day and none of its hours. */
+export interface PackedDayHours {
+  /** Seconds of the hours from the day's start, in order, each one too high. */
+  readonly t: string
+  readonly c: CountColumns
+}
+
+/** Counts of a day's hours, to be changed in place. */
+export class DayHours {
+  private constructor(readonly slots: Slots<Counts>) {}
+
+  static of(stored: StoredHours | undefined): DayHours {
+    return stored instanceof DayHours ? stored : new DayHours({ ...hoursIn(stored) })
+  }
+
+  toJSON(): PackedDayHours {
+    const seconds = Object.keys(this.slots)
+      .map((slot) => Number(slot.slice(1)))
+      .sort((a, b) => a - b)
+    return {
+      t: encodeCells(seconds.length, (index) => (seconds[index] as number) + 1),
+      c: packCounts(seconds.map((second) => this.slots[`t${second}`])),
+    }
+  }
+}
+
+/** By slots as former versions of the projection stored them, and as folds have them. */
+export type StoredHours = DayHours | PackedDayHours | Slots<Counts>
+
+const isPacked = (stored: PackedDayHours | Slots<Counts>): stored is PackedDayHours => "c" in stored
+
+/** Counts by slot, for reading only. */
+export const hoursIn = (stored: StoredHours | undefined): Slots<Counts> => {
+  if (stored === undefined) return {}
+  if (stored instanceof DayHours) return stored.slots
+  if (!isPacked(stored)) return stored
+  const slots: Slots<Counts> = {}
+  const rows: Array<Counts> = []
+  decodeCells(stored.t, (_, cell) => {
+    const counts = noCounts()
+    rows.push(counts)
+    slots[`t${(cell as number) - 1}`] = counts
+  })
+  unpackCounts(stored.c, (row) => rows[row] as Counts)
+  return slots
+}
