@@ -3,10 +3,11 @@ import { open } from "node:fs/promises"
 import { dirname } from "node:path"
 import { crc32 } from "node:zlib"
 import { Data } from "effect"
-import type { StoredEvent } from "../../domain/Event.js"
+import type { Silence, StoredEvent } from "../../domain/Event.js"
 import type { IdleSettings } from "../../domain/IdleTimes.js"
 import type { Partition } from "../../domain/Partition.js"
 import type { Position } from "../../domain/Position.js"
+import type { UsualRate } from "../../domain/UsualRate.js"
 import type { Mark } from "../StreamIndex.js"
 import type { Dump } from "./LiveClients.js"
 
@@ -18,10 +19,21 @@ export interface PartitionDump extends Dump {
   readonly own: ReadonlyArray<readonly [merchantId: string, times: IdleSettings]>
   /** Silence after which clients were idle where their merchant said nothing, ms. */
   readonly standardMs: number
+  /** Whether the log says so as well; missing in files of a version before. */
+  readonly isStandardInLog?: boolean
   /** Facts that the log lacks. */
   readonly lacking: ReadonlyArray<StoredEvent>
-  /** The merchants whose silence is watched: their ids are no numbers, so all of them are `odd`. */
-  readonly watchedMerchants: Pick<Dump, "odd"> & Pick<PartitionDump, "own" | "lacking">
+  readonly watchedMerchants: WatchedMerchants
+}
+
+/** The merchants whose silence is watched: their ids are no numbers, so all of them are `odd`. */
+export interface WatchedMerchants extends Pick<Dump, "odd">, Pick<PartitionDump, "own" | "lacking"> {
+  /** Those that were reported; missing in files of a version before, as is what was learned. */
+  readonly silent?: ReadonlyArray<readonly [merchantId: string, silence: Silence]>
+  /** `usual` in base64. */
+  readonly rates?: ReadonlyArray<
+    readonly [merchantId: string, rate: Omit<UsualRate, "usual"> & { readonly usual: string }]
+  >
 }
 
 export interface ClientsDump {
@@ -39,7 +51,8 @@ export class ClientsFileDamaged extends Data.TaggedError("ClientsFileDamaged")<{
   }
 }
 
-const FORMAT = "tidemark live clients 3"
+const FORMAT = "tidemark live clients 4"
+const FORMATS = [FORMAT, "tidemark live clients 3"]
 
 interface Head {
   readonly format: string
@@ -98,7 +111,7 @@ export const readClients = (path: string): ClientsDump | ClientsFileDamaged | un
   }
   const begin = 4 + all.readUInt32LE(0)
   const head = JSON.parse(all.toString("utf8", 4, begin)) as Head
-  if (head.format !== FORMAT)
+  if (!FORMATS.includes(head.format))
     return new ClientsFileDamaged({ path, reason: "another version has written it" })
   let at = begin
   const partitions = head.partitions.map(({ bytes, ...rest }) => {
