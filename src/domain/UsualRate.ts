@@ -100,14 +100,14 @@ export const hear = (
 ): UsualRate => {
   if (before === undefined || touched.next === before || isIdle(touched.next)) return rate
   const lastRecordedAt = isIdle(before) ? before.silence.lastRecordedAt : before.recordedAt
-  const wasReported = touched.return !== undefined
+  const wasUnusual = touched.return !== undefined && rate.afterMs !== undefined
   const minute = Math.floor(recordedAt / MINUTE)
   if (minute <= rate.minute) return rate
   const isHistory = recordedAt - at > HISTORY_MS
   const isMeasured = !isHistory && hourOf(lastRecordedAt, rate.phase) >= rate.since + HOURS_OF_WEEK
   const expected = isMeasured ? expectedBetween(rate, lastRecordedAt, recordedAt) : 0
-  // What was reported was unusual, and is not to become usual at once: it counts as what it takes to be reported.
-  const gap = wasReported ? Math.min(expected, unusual(rate)) : expected
+  // What was reported as unusual is not to become usual at once: it counts as what it takes to be reported.
+  const gap = wasUnusual ? Math.min(expected, unusual(rate)) : expected
   const passed = passHours(rate, hourOf(recordedAt, rate.phase))
   const learned = {
     ...passed,

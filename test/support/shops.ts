@@ -7,6 +7,8 @@ const DAY = 24 * HOUR
 /** How a shop sends: when it is recorded, from `from` on for so many days, in order. Local time is UTC. */
 export interface Shop {
   readonly name: string
+  /** At most some hundreds of events a week. */
+  readonly isSparse?: boolean
   readonly recordings: (random: Random, from: number, days: number) => ReadonlyArray<number>
 }
 
@@ -101,6 +103,7 @@ export const shops: ReadonlyArray<Shop> = [
   },
   {
     name: "5 an hour by day, 1 at night, half at weekends",
+    isSparse: true,
     recordings: byDay((random, begin, weekday) => {
       const busy = (isWeekend(weekday) ? 0.5 : 1) * dayFactor(random)
       return arrivals(random, begin, begin + DAY, 5 * busy, (at) => busy * Math.max(1, 5 * daylight(at)))
@@ -108,6 +111,7 @@ export const shops: ReadonlyArray<Shop> = [
   },
   {
     name: "bursty: 12 sessions a day",
+    isSparse: true,
     recordings: byDay((random, begin) => {
       const busy = dayFactor(random)
       const starts = arrivals(random, begin, begin + DAY, 1.2 * busy, (at) => 1.2 * busy * daylight(at))
@@ -116,6 +120,7 @@ export const shops: ReadonlyArray<Shop> = [
   },
   {
     name: "bursty: 2 sessions a day",
+    isSparse: true,
     recordings: byDay((random, begin) => {
       const busy = dayFactor(random)
       const starts = arrivals(random, begin, begin + DAY, 0.2 * busy, (at) => 0.2 * busy * daylight(at))
@@ -124,6 +129,7 @@ export const shops: ReadonlyArray<Shop> = [
   },
   {
     name: "a batch each night",
+    isSparse: true,
     recordings: byDay((random, begin) => {
       const start = begin + 2 * HOUR + Math.abs(normal(random)) * 20 * MINUTE
       return Array.from({ length: 40 }, (_, n) => Math.floor(start + n * 5_000))
@@ -131,6 +137,7 @@ export const shops: ReadonlyArray<Shop> = [
   },
   {
     name: "tiny: 4 events a week",
+    isSparse: true,
     recordings: (random, from, days) =>
       arrivals(random, from, from + days * DAY, 0.06, (at) => 0.06 * daylight(at)),
   },

@@ -67,7 +67,7 @@ export class UsualWeek {
     const isNow = recordedAt - at <= 24 * HOUR
     const isMeasured = isNow && this.hourAt(lastRecordedAt) - this.first >= WEEK
     const expected = isMeasured ? this.expected(lastRecordedAt, recordedAt) : 0
-    const gap = wasReported ? Math.min(expected, this.threshold()) : expected
+    const gap = wasReported && this.afterMs !== undefined ? Math.min(expected, this.threshold()) : expected
     this.passTo(this.hourAt(recordedAt))
     if (isNow) this.counted.add(minute)
     if (isMeasured) this.gaps.push({ expected: gap, week: this.weekOf(this.hour) })
