@@ -90,10 +90,7 @@ export class Turn {
   }
 
   /** A client, or merchant, whose silence is to be reported: before anything that was sent. */
-  expire(
-    own: PartitionClients,
-    { clientKey, merchantId, active, afterMs, address, country }: Due,
-  ): void {
+  expire(own: PartitionClients, { clientKey, merchantId, active, afterMs, address, country }: Due): void {
     const { watched, live } = own
     const silence = silenceAt(active, this.recordedAt, afterMs)
     if (silence === undefined) return
@@ -309,8 +306,7 @@ export class Turn {
     const active = activityTime(at, recordedAt)
     const touched = touch(before, active, recordedAt, afterMs)
     if (touched.next === before) return undefined
-    if (client.rate !== undefined)
-      client.rate = hear(client.rate, before, touched, active, recordedAt)
+    if (client.rate !== undefined) client.rate = hear(client.rate, before, touched, active, recordedAt)
     this.touch(client)
     client.becomes = touched.next
     client.merchantId = merchantId

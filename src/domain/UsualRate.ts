@@ -64,7 +64,7 @@ const noGaps: Gaps = { count: 0, sum: 0, squares: 0, longest: 0 }
 
 const hourOf = (at: number, phase: number): number => Math.floor((at + phase) / HOUR)
 
-const phaseOf = (zone: string, at: number): number => (((offsetAt(zone, at) % HOUR) + HOUR) % HOUR)
+const phaseOf = (zone: string, at: number): number => ((offsetAt(zone, at) % HOUR) + HOUR) % HOUR
 
 /** 0 to 167; 0 is the first hour of Thursday, as the epoch was one. */
 const hourOfWeek = (zone: string, phase: number, hour: number): number => {
@@ -176,7 +176,10 @@ const unusual = ({ gaps, usual }: UsualRate): number => {
   const mean = gaps.squares / (2 * gaps.sum)
   let aWeek = 0
   for (const minutes of usual) aWeek += minutes
-  return Math.max(mean * Math.log(Math.max((ONCE_IN_WEEKS * aWeek) / mean, Math.E)), OVER_LONGEST * gaps.longest)
+  return Math.max(
+    mean * Math.log(Math.max((ONCE_IN_WEEKS * aWeek) / mean, Math.E)),
+    OVER_LONGEST * gaps.longest,
+  )
 }
 
 /** After so many ms from `from` on a silence is unusual. */

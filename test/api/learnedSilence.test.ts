@@ -30,10 +30,11 @@ const withLog = async <A>(use: (log: EventLogService) => Effect.Effect<A, unknow
 
 const wholeLog = (): Promise<ReadonlyArray<RecordedEvent>> =>
   withLog((log) =>
-    Stream.runFold(log.readAll({ direction: "forwards" }), [] as ReadonlyArray<RecordedEvent>, (all, some) => [
-      ...all,
-      ...some,
-    ]),
+    Stream.runFold(
+      log.readAll({ direction: "forwards" }),
+      [] as ReadonlyArray<RecordedEvent>,
+      (all, some) => [...all, ...some],
+    ),
   )
 
 /** As if the program had run for sixteen days, and the shop had sent every minute: ten minutes are unusual then. */
@@ -90,10 +91,8 @@ describe("a silence that is unusual, through the whole program", () => {
     await tidemark.kill()
     await tidemark.start()
     await until("the alert is told", 60_000, () => told().length > 0)
-    expect(told()).toMatchObject([
-      { kind: "merchant-silent", merchantId: "shop", idleAfterSeconds: 600 },
-    ])
-    const asked = "{ merchant(id: \"shop\") { silent silentAfter silentAfterSeconds } }"
+    expect(told()).toMatchObject([{ kind: "merchant-silent", merchantId: "shop", idleAfterSeconds: 600 }])
+    const asked = '{ merchant(id: "shop") { silent silentAfter silentAfterSeconds } }'
     await until("it reads as silent", 20_000, async () => (await tidemark.graphql(asked)).merchant.silent)
     await tidemark.kill()
     await tidemark.start()

@@ -66,8 +66,14 @@ interface Placed {
 /** Bits of an address as 0s and 1s. */
 const bits = (address: string): string => {
   const binary = (part: string, radix: number, length: number) =>
-    Number.parseInt(part === "" ? "0" : part, radix).toString(2).padStart(length, "0")
-  if (!address.includes(":")) return `4${address.split(".").map((part) => binary(part, 10, 8)).join("")}`
+    Number.parseInt(part === "" ? "0" : part, radix)
+      .toString(2)
+      .padStart(length, "0")
+  if (!address.includes(":"))
+    return `4${address
+      .split(".")
+      .map((part) => binary(part, 10, 8))
+      .join("")}`
   const [left = "", right] = address.split("::")
   const parts = left.split(":")
   const tail = right === undefined || right === "" ? [] : right.split(":")

@@ -50,7 +50,11 @@ export const storedSilences = (
     } else if (event.type === SystemType.MerchantResumed) {
       if (!open.has(merchantId)) throw new Error(`${merchantId} resumed and was not silent`)
       end(merchantId, metadata.recordedAt)
-    } else if (settings !== undefined && settings.silentAfter !== "LEARNED" && settings.silentAfterSeconds === 0)
+    } else if (
+      settings !== undefined &&
+      settings.silentAfter !== "LEARNED" &&
+      settings.silentAfterSeconds === 0
+    )
       end(merchantId, undefined)
   }
   for (const merchantId of [...open.keys()]) end(merchantId, undefined)

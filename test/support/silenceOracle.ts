@@ -62,7 +62,8 @@ export const silencesOf = (log: ReadonlyArray<SilenceInput>, end: number): Reado
       seconds = one.seconds
       if (!one.isLearned) week = undefined
       else if (week === undefined) week = new UsualWeek(one.zone, one.recordedAt)
-      else if (week.zone !== one.zone) week.move(one.zone, open === undefined && last ? last.recordedAt : one.recordedAt)
+      else if (week.zone !== one.zone)
+        week.move(one.zone, open === undefined && last ? last.recordedAt : one.recordedAt)
       if (seconds === 0 && week === undefined) {
         close(undefined)
         last = undefined

@@ -2,11 +2,22 @@ const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const WEEK = 168
 
+const formats = new Map<string, Intl.DateTimeFormat>()
+
+const formatOf = (timeZone: string): Intl.DateTimeFormat => {
+  let format = formats.get(timeZone)
+  if (format === undefined) {
+    format = new Intl.DateTimeFormat("en-GB", {
+      ...{ timeZone, weekday: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
+    })
+    formats.set(timeZone, format)
+  }
+  return format
+}
+
 /** Minutes of the week by a zone's clock, from Node's own data and nothing of the program's. */
 const localMinutes = (zone: string, at: number): number => {
-  const parts = new Intl.DateTimeFormat("en-GB", {
-    ...{ timeZone: zone, weekday: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
-  }).formatToParts(at)
+  const parts = formatOf(zone).formatToParts(at)
   const part = (type: string): string => parts.find((one) => one.type === type)?.value ?? ""
   const day = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"].indexOf(part("weekday"))
   return day * 1440 + Number(part("hour")) * 60 + Number(part("minute"))

@@ -230,13 +230,7 @@ export class PartitionClients {
   }
 
   /** For who learns from it. */
-  protected hear(
-    _key: string,
-    _before: Presence,
-    _touched: Touch,
-    _at: number,
-    _recordedAt: number,
-  ): void {}
+  protected hear(_key: string, _before: Presence, _touched: Touch, _at: number, _recordedAt: number): void {}
 
   private whereaboutsOf(key: string, presence: Presence): Whereabouts {
     return isIdle(presence) ? whereaboutsIn(presence.silence) : this.live.whereaboutsAt(this.live.find(key))

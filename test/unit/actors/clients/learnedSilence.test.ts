@@ -3,10 +3,15 @@ import { becameIdle, ofMerchants } from "../../../../src/actors/clients/Facts.js
 import { nowhere } from "../../../../src/actors/clients/LiveClients.js"
 import { PartitionMerchants } from "../../../../src/actors/clients/PartitionMerchants.js"
 import type { StreamIndex } from "../../../../src/actors/StreamIndex.js"
-import { type RecordedEvent, type Silence, type StoredEvent, SystemType } from "../../../../src/domain/Event.js"
+import {
+  type RecordedEvent,
+  type Silence,
+  type StoredEvent,
+  SystemType,
+} from "../../../../src/domain/Event.js"
 import { silenceAt } from "../../../../src/domain/Idle.js"
-import { type Random, seededRandom } from "../../../support/Seed.js"
 import { rounds } from "../../../support/rounds.js"
+import { type Random, seededRandom } from "../../../support/Seed.js"
 import { shops } from "../../../support/shops.js"
 import { rawOfMerchants } from "../../../support/silenceLog.js"
 import { type OracleSilence, silencesOf } from "../../../support/silenceOracle.js"
@@ -15,7 +20,14 @@ const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
-const ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia"]
+const ZONES = [
+  "UTC",
+  "Europe/Berlin",
+  "America/New_York",
+  "Asia/Kolkata",
+  "Australia/Lord_Howe",
+  "Pacific/Apia",
+]
 
 const neverAsked = new Proxy({} as StreamIndex, {
   get: () => {
@@ -24,12 +36,17 @@ const neverAsked = new Proxy({} as StreamIndex, {
 })
 
 /** A merchant's part of a log without any fact: what was sent, late and imported things too, and settings. */
-const rawLog = (random: Random, merchantId: string, from: number, weeks: number): ReadonlyArray<RecordedEvent> => {
+const rawLog = (
+  random: Random,
+  merchantId: string,
+  from: number,
+  weeks: number,
+): ReadonlyArray<RecordedEvent> => {
   const shop = random.pick(shops)
   const zone = random.pick(ZONES)
-  const sent = [...shop.recordings(random, from, weeks * 7)]
-    // Some are kept: the busy would take long to look through.
-    .filter((_, index) => index % Math.ceil((weeks * 7 * 40) / 400) === 0 || random.integer(4) === 0)
+  const recorded = shop.recordings(random, from, weeks * 7)
+  // Of the busy some: the oracle looks through all gaps for each recording.
+  const sent = recorded.filter(() => random.next() < 1_500 / recorded.length)
   const away = Array.from({ length: 3 }, () => {
     const begin = from + random.integer(weeks * 7 * DAY)
     return { begin, end: begin + random.integer(3 * DAY) }
