@@ -52,7 +52,7 @@ const GAPS_TO_LEARN = 10
 /** A silence that chance makes once in so many weeks is unusual. */
 const ONCE_IN_WEEKS = 1_000
 /** It also has to be so many times as long as the longest that is remembered. */
-const OVER_LONGEST = 2
+const OVER_LONGEST = 2.5
 /** Less is never unusual. */
 const SHORTEST_MS = 10 * MINUTE
 /** A merchant whose usual silences need longer than this is not watched. */

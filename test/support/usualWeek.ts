@@ -154,7 +154,7 @@ export class UsualWeek {
     const longest = gaps.reduce((most, { expected, weight }) => Math.max(most, expected * weight), 0)
     const mean = squares / sum / 2
     const aWeek = this.means.reduce((all, one) => all + one, 0)
-    return Math.max(Math.log(Math.max(Math.E, (aWeek * 1_000) / mean)) * mean, 2 * longest)
+    return Math.max(Math.log(Math.max(Math.E, (aWeek * 1_000) / mean)) * mean, 2.5 * longest)
   }
 
   private unusualAfter(from: number): number | undefined {

@@ -51,7 +51,7 @@ describe("a merchant whose silence is learned", () => {
     await world.close()
   })
 
-  const WEEKS = rounds(6, 20)
+  const WEEKS = rounds(5, 15)
 
   it(`agrees with the oracle over ${WEEKS} weeks of several shops, with restarts and changed settings`, {
     timeout: 600_000,
@@ -61,13 +61,13 @@ describe("a merchant whose silence is learned", () => {
     await world.start()
     const zones = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata"]
     const quiet = shops.filter(({ isSparse }) => isSparse)
-    const merchants = Array.from({ length: 4 }, (_, n) => `m-${n}`)
+    const merchants = ["m-0", "m-1", "m-2"]
     const sent = merchants
       .flatMap((merchantId) => {
         const gone = Array.from({ length: 2 }, () => START + random.integer(WEEKS * 7 * DAY))
-        return random
-          .pick(quiet)
-          .recordings(random, START, WEEKS * 7)
+        const recorded = random.pick(quiet).recordings(random, START, WEEKS * 7)
+        return recorded
+          .filter(() => random.next() < 800 / recorded.length)
           .filter((at) => gone.every((from) => at < from || at > from + 2 * DAY))
           .map((recordedAt) => ({ merchantId, recordedAt }))
       })
@@ -80,9 +80,9 @@ describe("a merchant whose silence is learned", () => {
       const behind = random.integer(12) === 0 ? random.integer(30 * HOUR) : 0
       await send(world, merchantId, recordedAt, recordedAt - behind)
       const what = random.integer(400)
-      if (what < 3) await world.restart(what === 0)
-      else if (what === 3) await world.merchant(random.pick(merchants), { timezone: random.pick(zones) })
-      else if (what === 4) {
+      if (what < 2) await world.restart(what === 0)
+      else if (what === 2) await world.merchant(random.pick(merchants), { timezone: random.pick(zones) })
+      else if (what === 3) {
         const silentAfter = random.integer(4) === 0 ? "SECONDS" : "LEARNED"
         const silentAfterSeconds = 3600 * random.integer(48)
         await world.merchant(random.pick(merchants), { silentAfter, silentAfterSeconds })
