@@ -10,9 +10,14 @@ import { MINUTE, START, World } from "./idleWorld.js"
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
-const send = async (world: World, merchantId: string, recordedAt: number, at = recordedAt): Promise<void> => {
+const send = async (
+  world: World,
+  merchantId: string,
+  recordedAt: number,
+  ats: ReadonlyArray<number> = [recordedAt],
+): Promise<void> => {
   world.now = Math.max(world.now, recordedAt)
-  await world.actors.record([event(merchantId, `${merchantId}-${recordedAt}-${at}`, { at })])
+  await world.actors.record(ats.map((at, n) => event(merchantId, `${recordedAt}-${n}`, { at })))
 }
 
 const factsOf = async (world: World): Promise<ReadonlyArray<string>> =>
@@ -77,16 +82,21 @@ describe("a merchant whose silence is learned", () => {
       await world.merchant(merchantId, { silentAfter: "LEARNED", timezone: random.pick(zones) })
     }
     for (const { merchantId, recordedAt } of sent) {
-      const behind = random.integer(12) === 0 ? random.integer(30 * HOUR) : 0
-      await send(world, merchantId, recordedAt, recordedAt - behind)
+      // Some come together and some late, some while settings change.
+      const some = random.integer(8) === 0 ? 1 + random.integer(4) : 1
+      const ats = Array.from({ length: some }, (_, n) =>
+        n === 0 && random.integer(12) > 0 ? recordedAt : recordedAt - random.integer(30 * HOUR),
+      )
+      const sending = send(world, merchantId, recordedAt, random.integer(2) === 0 ? ats : ats.toReversed())
       const what = random.integer(400)
-      if (what < 2) await world.restart(what === 0)
-      else if (what === 2) await world.merchant(random.pick(merchants), { timezone: random.pick(zones) })
+      if (what === 2) await world.merchant(merchantId, { timezone: random.pick(zones) })
       else if (what === 3) {
         const silentAfter = random.integer(4) === 0 ? "SECONDS" : "LEARNED"
         const silentAfterSeconds = 3600 * random.integer(48)
-        await world.merchant(random.pick(merchants), { silentAfter, silentAfterSeconds })
+        await world.merchant(merchantId, { silentAfter, silentAfterSeconds })
       }
+      await sending
+      if (what < 2) await world.restart(what === 0)
     }
     world.now += 60 * DAY
     let differences: ReadonlyArray<unknown> = []
