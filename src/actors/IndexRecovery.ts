@@ -3,7 +3,7 @@ import { type RecordedEvent, type StoredEvent, SystemType } from "../domain/Even
 import { PARTITIONS, type Partition, parseStream, prefixesOf } from "../domain/Partition.js"
 import { compare, min, type Position } from "../domain/Position.js"
 import type { EventLogService, LogError } from "../eventlog/EventLog.js"
-import { ofMerchants } from "./clients/Facts.js"
+import { endsWatch } from "./clients/Facts.js"
 import * as Merchant from "./Merchant.js"
 import type { Mark, PresenceFact, StreamIndex } from "./StreamIndex.js"
 
@@ -24,8 +24,7 @@ export const presenceAfter = (
 ): PresenceFact | undefined => {
   if (type === SystemType.ClientReturned || type === SystemType.MerchantResumed) return { position }
   // Watched no more: a silence that lasts is forgotten.
-  if (before?.silence !== undefined && ofMerchants.timesIn(data.settings)?.idleAfterSeconds === 0)
-    return { position }
+  if (before?.silence !== undefined && endsWatch(data.settings)) return { position }
   if (data.silence === undefined) return before
   return { silence: data.silence, position }
 }

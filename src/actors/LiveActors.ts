@@ -2,6 +2,7 @@ import type { Active, Idle, Presence } from "../domain/Idle.js"
 import type { Whereabouts } from "../domain/IdleTimes.js"
 import { streamNamespace, uuidv5Bytes } from "../domain/Ids.js"
 import type { Partition } from "../domain/Partition.js"
+import type { UsualRate } from "../domain/UsualRate.js"
 import * as Client from "./Client.js"
 import { nowhere } from "./clients/LiveClients.js"
 import { Generations } from "./Generations.js"
@@ -36,6 +37,8 @@ abstract class Actor {
   merchantId = ""
   /** What is known of it, once `becomes` is set. */
   whereabouts: Whereabouts = nowhere
+  /** Of a merchant whose silence is learned, what the turn in progress would make of it, once `becomes` is set. */
+  rate: UsualRate | undefined
 
   constructor(
     readonly stream: string,
@@ -70,6 +73,7 @@ abstract class Actor {
     this.drafted = 0
     this.becomes = undefined
     this.whereabouts = nowhere
+    this.rate = undefined
   }
 
   protected forgetIds(): void {

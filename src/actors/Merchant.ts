@@ -6,6 +6,7 @@ import {
   evolveSettings,
   type MerchantSettings,
   type SettingsChange,
+  type SystemSettings,
 } from "../domain/Settings.js"
 import type { ApiKeyCommand, Incoming } from "./Recorder.js"
 
@@ -53,7 +54,12 @@ export const evolve = (state: Merchant, event: StoredEvent): Merchant => {
 
 export type Command =
   | { readonly _tag: "Create"; readonly merchantId: string; readonly change: SettingsChange }
-  | { readonly _tag: "Update"; readonly merchantId: string; readonly change: SettingsChange }
+  | {
+      readonly _tag: "Update"
+      readonly merchantId: string
+      /** `SystemSettings` for the reserved merchant. */
+      readonly change: SettingsChange | SystemSettings
+    }
   | ({ readonly _tag: "ApiKey" } & Pick<ApiKeyCommand, "merchantId" | "kind" | "keyId" | "hash" | "label">)
   | { readonly _tag: "Record"; readonly incoming: Incoming; readonly mayCreate: boolean }
   /** A request that a client of this merchant was seen making: the event itself goes to the client's stream. */
@@ -92,6 +98,18 @@ const changed = (settings: MerchantSettings, change: SettingsChange): SettingsCh
     ),
   )
 
+/**
+ * Who only reads the events that are about the watch of a merchant's silence finds all that counts in each: a change of
+ * a part of it is stored as the whole, once `silentAfter` was chosen.
+ */
+const withWatch = (before: MerchantSettings, change: SettingsChange): SettingsChange => {
+  if (change.silentAfter === undefined && change.silentAfterSeconds === undefined) return change
+  const { silentAfter, silentAfterSeconds = 0, timezone } = { ...before, ...change }
+  if (silentAfter === undefined) return change
+  const watch = { ...change, silentAfter, silentAfterSeconds }
+  return silentAfter === "LEARNED" ? { ...watch, timezone } : watch
+}
+
 /** The event as it is stored: with the merchant's currency when it has an amount and names none. */
 export const recorded = (settings: MerchantSettings, incoming: Incoming): StoredEvent => ({
   v: STORED_VERSION,
@@ -112,8 +130,10 @@ export const decide = (state: Merchant, command: Command, at: At): Decision => {
     case "Update": {
       const { merchantId } = command
       if (state.settings === undefined && merchantId !== SYSTEM) return missing
-      const settings = changed(state.settings ?? defaultSettings, command.change)
-      if (Object.keys(settings).length === 0) return nothing
+      const before = state.settings ?? defaultSettings
+      const change = changed(before, command.change)
+      if (Object.keys(change).length === 0) return nothing
+      const settings = withWatch(before, change)
       return {
         _tag: "Append",
         events: [

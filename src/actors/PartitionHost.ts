@@ -1,15 +1,17 @@
 import type { NewEvent } from "../domain/Event.js"
-import type { Partition } from "../domain/Partition.js"
+import { type Partition, SYSTEM } from "../domain/Partition.js"
 import { max, type Position } from "../domain/Position.js"
 import type { Append, AppendOutcome, LogUnavailable } from "../eventlog/EventLog.js"
 import type { KeyStoreUnavailable } from "../keystore/KeyStore.js"
 import * as Client from "./Client.js"
 import type { Counters } from "./Counters.js"
 import type { PartitionClients } from "./clients/PartitionClients.js"
+import type { PartitionMerchants } from "./clients/PartitionMerchants.js"
 import { presenceAfter } from "./IndexRecovery.js"
 import { type LiveActor, LiveActors, MerchantActor } from "./LiveActors.js"
 import * as Merchant from "./Merchant.js"
-import type { Part } from "./Parts.js"
+import { MerchantPart, type Part } from "./Parts.js"
+import type { Origin } from "./Recorder.js"
 import type { StreamIndex, Ticket } from "./StreamIndex.js"
 import { type Draft, Turn } from "./Turn.js"
 
@@ -39,7 +41,11 @@ export interface HostServices {
   readonly counters: Counters
   /** Events a turn takes at most: more would keep the thread from everything else. */
   readonly turnLimit: number
+  /** Silence after which clients are idle where nobody says anything else, ms. */
+  readonly idleAfterMs: number
 }
+
+const OWN: Origin = { source: "tidemark", key: "", mayCreateMerchants: false }
 
 const MOVING = "the partition is moving to another owner, or the program stops; send again"
 const ATTEMPTS = 5
@@ -81,7 +87,7 @@ export class PartitionHost {
     readonly partition: Partition,
     private readonly services: HostServices,
     readonly clients: PartitionClients,
-    readonly merchants: PartitionClients,
+    readonly merchants: PartitionMerchants,
   ) {
     this.actors = new LiveActors(partition, services.index)
     this.position = services.index.latest()
@@ -144,7 +150,28 @@ export class PartitionHost {
   private hasFacts(now: number): boolean {
     if (this.closing || now < this.quietUntil) return false
     const clock = Math.max(this.clock, now)
-    return this.watched.some((one) => one.isLacking || one.live.nextDue() <= clock)
+    return this.hasOtherStandard || this.watched.some((one) => one.isLacking || one.live.nextDue() <= clock)
+  }
+
+  /** By the log, clients are judged by another idle time than this program was started with. */
+  private get hasOtherStandard(): boolean {
+    const { standardMs, isStandardInLog, live } = this.clients
+    const isOther = standardMs !== this.services.idleAfterMs || !isStandardInLog
+    return isOther && (this.queue.length > 0 || live.size > 0 || !isStandardInLog)
+  }
+
+  /** From then on they are judged by this program's. */
+  private standardPart(): Part {
+    const { standardMs, isStandardInLog } = this.clients
+    const { idleAfterMs, now } = this.services
+    const change = {
+      standardIdleAfterMs: idleAfterMs,
+      ...(isStandardInLog ? {} : { standardIdleAfterMsBefore: standardMs }),
+    }
+    return new MerchantPart({ _tag: "Update", merchantId: SYSTEM, change }, OWN, ({ _tag }) => {
+      if (_tag === "Saved") this.clients.setStandardIn(change)
+      else this.quietUntil = now() + REFUSED_PAUSE_MS
+    })
   }
 
   private schedule(): void {
@@ -173,20 +200,21 @@ export class PartitionHost {
     let taken = 0
     const lacking = this.watched.flatMap((one) => one.lackingFacts(DUE_LIMIT))
     for (const fact of lacking) turn.supply(fact)
-    if (lacking.length === 0 && this.hasFacts(this.clock)) {
+    const isStandard = lacking.length === 0 && this.hasOtherStandard
+    if (isStandard) turn.take(this.standardPart(), 1)
+    else if (lacking.length === 0 && this.hasFacts(this.clock)) {
       for (const one of this.watched) {
         for (const due of one.live.due(this.clock, DUE_LIMIT)) turn.expire(one, due)
       }
     }
     // What comes after facts that the log lacks waits until it has them: they are older.
-    for (const part of lacking.length > 0 ? [] : this.queue) {
-      // What concerns all merchants has a turn of its own: a turn keeps the order of each, not that of all.
-      const isForAll = part._tag === "Merchant" && part.isForAll
-      if (turn.events >= limit || (isForAll && turn.events > 0)) break
+    for (const part of lacking.length > 0 || isStandard ? [] : this.queue) {
+      const isAlone = part._tag === "Merchant" && part.isAlone
+      if (turn.events >= limit || (isAlone && turn.events > 0)) break
       turn.take(part, limit - turn.events)
       if (!part.taken) break
       taken++
-      if (isForAll) break
+      if (isAlone) break
     }
     this.queue = taken === this.queue.length ? [] : this.queue.slice(taken)
     this.services.counters.turns++
@@ -347,7 +375,8 @@ export class PartitionHost {
       for (const { event } of events) {
         for (const one of this.watched) {
           const times = one.watched.timesIn(event.data.settings)
-          one.set(actor.id, times, recordedAt, () => actor.lasting !== undefined)
+          if (times !== undefined) one.set(actor.id, times, recordedAt, () => actor.lasting !== undefined)
+          one.setStandardIn(event.data.settings)
         }
       }
     }

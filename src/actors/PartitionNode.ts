@@ -72,7 +72,6 @@ export const make = (index: StreamIndex, tuning: Tuning, clientsFile: string) =>
     const hosts = new Map<Partition, PartitionHost>()
     const clients = yield* NodeClients.open(
       clientsFile,
-      tuning.idleAfterMs,
       yield* log.head,
       (mark) => holds(log, mark),
       (partition) => hosts.get(partition)?.clientsUpTo,
@@ -123,6 +122,7 @@ export const make = (index: StreamIndex, tuning: Tuning, clientsFile: string) =>
       now: tuning.now,
       counters,
       turnLimit: tuning.turnEvents,
+      idleAfterMs: tuning.idleAfterMs,
     }
 
     const rotate = () => {

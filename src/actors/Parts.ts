@@ -65,6 +65,8 @@ export class RecordPart {
   }
 }
 
+const watchSettings = ["silentAfter", "silentAfterSeconds", "timezone"]
+
 /** A command to one merchant that is not an event: settings and API keys. */
 export class MerchantPart {
   readonly _tag = "Merchant"
@@ -85,9 +87,14 @@ export class MerchantPart {
     return this.next > 0
   }
 
-  /** It concerns all merchants of the partition. */
-  get isForAll(): boolean {
-    return this.command._tag === "Update" && this.command.merchantId === SYSTEM
+  /**
+   * It has a turn of its own: what concerns all merchants of the partition, as a turn keeps the order of each, not
+   * that of all; and what concerns the watch of one, so that all events of a turn are judged by the same.
+   */
+  get isAlone(): boolean {
+    if (this.command._tag === "ApiKey") return false
+    const { merchantId, change } = this.command
+    return merchantId === SYSTEM || watchSettings.some((name) => name in change)
   }
 
   settle(): void {

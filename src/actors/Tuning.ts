@@ -1,3 +1,5 @@
+import { STANDARD_IDLE_AFTER_MS } from "../domain/IdleTimes.js"
+
 /** What can be turned. Times are in milliseconds. */
 export interface Tuning {
   /** An actor not used for this long is passivated, at the latest after twice as long. */
@@ -42,7 +44,7 @@ export const defaults: Tuning = {
   nodeBytes: 48 << 20,
   turnEvents: 1_000,
   drainMs: 5_000,
-  idleAfterMs: 1_800_000,
+  idleAfterMs: STANDARD_IDLE_AFTER_MS,
   tickMs: 25,
   keepClientsEveryMs: 30_000,
   keepClientsChanges: 250_000,

@@ -3,12 +3,14 @@ import { activityTime, isIdle, silenceAt, touch } from "../domain/Idle.js"
 import type { IdleSettings } from "../domain/IdleTimes.js"
 import { eventId } from "../domain/Ids.js"
 import { SYSTEM } from "../domain/Partition.js"
+import { hear } from "../domain/UsualRate.js"
 import type { Append } from "../eventlog/EventLog.js"
 import { seal } from "../keystore/Sealed.js"
 import * as Client from "./Client.js"
 import { becameIdle, ofClients, ownMetadata, returned } from "./clients/Facts.js"
 import type { Due } from "./clients/LiveClients.js"
 import type { PartitionClients } from "./clients/PartitionClients.js"
+import type { PartitionMerchants } from "./clients/PartitionMerchants.js"
 import { whereaboutsAfter, whereaboutsIn, writtenOf } from "./clients/whereabouts.js"
 import { ClientActor, type LiveActor, type LiveActors, type MerchantActor } from "./LiveActors.js"
 import * as Merchant from "./Merchant.js"
@@ -81,17 +83,15 @@ export class Turn {
     private readonly actors: LiveActors,
     private readonly index: StreamIndex,
     private readonly clients: PartitionClients,
-    private readonly merchants: PartitionClients,
+    private readonly merchants: PartitionMerchants,
     readonly recordedAt: number,
   ) {
     this.ownMetadata = ownMetadata(recordedAt)
   }
 
   /** A client, or merchant, whose silence is to be reported: before anything that was sent. */
-  expire(
-    { watched, live }: PartitionClients,
-    { clientKey, merchantId, active, afterMs, address, country }: Due,
-  ): void {
+  expire(own: PartitionClients, { clientKey, merchantId, active, afterMs, address, country }: Due): void {
+    const { watched, live } = own
     const silence = silenceAt(active, this.recordedAt, afterMs)
     if (silence === undefined) return
     const client = watched === ofClients ? this.actors.client(clientKey) : this.actors.merchant(merchantId)
@@ -99,6 +99,7 @@ export class Turn {
     client.merchantId = merchantId
     client.whereabouts = { address, country }
     client.place = live.find(clientKey)
+    client.rate = own.rateOf(clientKey)
     client.becomes = { silence: { ...silence, ...writtenOf(client.whereabouts) } }
     this.fact(client, client, becameIdle(watched, merchantId, clientKey, silence, client.whereabouts))
   }
@@ -117,14 +118,8 @@ export class Turn {
     for (const client of this.touched) {
       if (client.becomes === undefined) continue
       const own = client instanceof ClientActor ? this.clients : this.merchants
-      const { live } = own
       changed++
-      if (isIdle(client.becomes)) live.remove(client.id)
-      else {
-        const { place, id, merchantId, whereabouts } = client
-        const afterMs = own.idleAfterOf(merchantId, whereabouts)
-        live.putAt(place, id, merchantId, afterMs, client.becomes, whereabouts)
-      }
+      own.settle(client, client.becomes)
     }
     return changed
   }
@@ -277,10 +272,9 @@ export class Turn {
 
   /** The same for a merchant whose silence is watched. */
   private presentMerchant(actor: MerchantActor, incoming: Incoming): StoredEvent | undefined {
-    const seconds = actor.nextState.settings?.silentAfterSeconds ?? 0
-    return seconds === 0
-      ? undefined
-      : this.present(this.merchants, actor, actor, incoming, { idleAfterSeconds: seconds })
+    return this.merchants.isWatched(actor.id)
+      ? this.present(this.merchants, actor, actor, incoming, undefined)
+      : undefined
   }
 
   /**
@@ -300,13 +294,19 @@ export class Turn {
     if (client.becomes === undefined) client.place = live.find(client.id)
     const before = client.becomes ?? live.at(client.place) ?? client.lasting
     if (client.becomes === undefined) {
+      client.rate = own.rateOf(client.id)
       client.whereabouts = isIdle(before) ? whereaboutsIn(before.silence) : live.whereaboutsAt(client.place)
     }
     const { recordedAt } = this
     const known = client.whereabouts
-    const afterMs = own.idleAfterBy(settings, known)
-    const touched = touch(before, activityTime(at, recordedAt), recordedAt, afterMs)
+    const afterMs =
+      own === this.merchants
+        ? this.merchants.silentAfterBy(client.id, client.rate)
+        : own.idleAfterBy(settings, known)
+    const active = activityTime(at, recordedAt)
+    const touched = touch(before, active, recordedAt, afterMs)
     if (touched.next === before) return undefined
+    if (client.rate !== undefined) client.rate = hear(client.rate, before, touched, active, recordedAt)
     this.touch(client)
     client.becomes = touched.next
     client.merchantId = merchantId

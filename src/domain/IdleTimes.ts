@@ -17,6 +17,9 @@ export interface IdleSettings {
   readonly idleGroups?: ReadonlyArray<IdleGroup>
 }
 
+/** Idle time of clients that nobody says anything about, and that the program is started with, unless told otherwise. */
+export const STANDARD_IDLE_AFTER_MS = 1_800_000
+
 /** What is known of a client that decides its group. */
 export interface Whereabouts {
   /** Number of its network (`AddressRange`); below 0 when none is known. */

@@ -125,7 +125,8 @@ const changeSettings = ({ event, position }: RecordedEvent, doc: MerchantDoc, do
   countMerchant(docs, merchantId, doc)
   doc.settings = evolveSettings(doc.settings, event) as MerchantSettings
   // Watched no more: nobody would report that it is back.
-  if ((doc.settings.silentAfterSeconds ?? 0) === 0) delete doc.silent
+  const { silentAfter, silentAfterSeconds = 0 } = doc.settings
+  if (silentAfterSeconds === 0 && silentAfter !== "LEARNED") delete doc.silent
   docs.put(SETTINGS, key(merchantId, positionPart(position)), doc.settings)
 }
 

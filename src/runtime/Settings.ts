@@ -1,4 +1,5 @@
 import { Config, ConfigError, Duration, Effect, Either, Option, Redacted } from "effect"
+import { STANDARD_IDLE_AFTER_MS } from "../domain/IdleTimes.js"
 import { faultOf, isConnection } from "../eventlog/eventstoredb/Connection.js"
 import { isPrefix } from "../eventlog/eventstoredb/Prefixed.js"
 import { type DeadLetterPolicy, deadLetterPolicies } from "../processors/DeadLetters.js"
@@ -137,7 +138,7 @@ export const runtimeSettings: Effect.Effect<RuntimeSettings, ConfigError.ConfigE
       readModels: yield* readModelStore,
       adminKey: yield* Config.option(Config.redacted(Config.nonEmptyString("TIDEMARK_ADMIN_KEY"))),
       secret: yield* Config.option(Config.redacted(Config.nonEmptyString("TIDEMARK_SECRET"))),
-      idleAfter: yield* lasting("TIDEMARK_IDLE_AFTER", Duration.minutes(30)),
+      idleAfter: yield* lasting("TIDEMARK_IDLE_AFTER", Duration.millis(STANDARD_IDLE_AFTER_MS)),
       passivateAfter: yield* lasting("TIDEMARK_PASSIVATE_AFTER", Duration.minutes(2)),
       standbyFor: yield* lasting("TIDEMARK_STANDBY_FOR", Duration.hours(24)),
       development: yield* Config.string("NODE_ENV").pipe(

@@ -1,5 +1,12 @@
 import { isSystemType, type RecordedEvent, SystemType } from "../../src/domain/Event.js"
-import { idlePeriods, type OracleChange, type OracleEvent, type OraclePeriod } from "./idleOracle.js"
+import {
+  idlePeriods,
+  type OracleChange,
+  type OracleEvent,
+  type OracleGroup,
+  type OraclePeriod,
+  SYSTEM,
+} from "./idleOracle.js"
 
 /** A period as the log tells it. */
 export interface StoredPeriod extends Omit<OraclePeriod, "reported"> {
@@ -44,21 +51,38 @@ export const storedPeriods = (log: ReadonlyArray<RecordedEvent>): ReadonlyArray<
   return [...found.values()]
 }
 
+interface WrittenGroup extends Omit<OracleGroup, "idleAfterMs"> {
+  readonly idleAfterSeconds: number
+}
+
 /** What the oracle needs of a log: what was sent, and changes of idle times. */
 export const rawOf = (
   log: ReadonlyArray<RecordedEvent>,
 ): { readonly events: ReadonlyArray<OracleEvent>; readonly changes: ReadonlyArray<OracleChange> } => {
   const events: Array<OracleEvent> = []
   const changes: Array<OracleChange> = []
+  let system = ""
   for (const { event, metadata } of log) {
-    const { merchantId: merchant, clientKey: client, settings } = event.data
+    const { merchantId, clientKey: client, settings, address, country } = event.data
     const { recordedAt } = metadata
-    const seconds = settings?.idleAfterSeconds
-    if (typeof seconds === "number") {
-      changes.push({ before: events.length, merchant, recordedAt, idleAfterMs: seconds * 1000 })
+    const isSystem = event.type === SystemType.SystemSettingsChanged
+    const { idleAfterSeconds: seconds, idleGroups } = settings ?? {}
+    const said = JSON.stringify([events.length, seconds, idleGroups])
+    // Every partition has it; they are told at the same place here, as nothing else is sent meanwhile.
+    const isKnown = isSystem && said === system
+    if (isSystem) system = said
+    if (!isKnown && (seconds !== undefined || idleGroups !== undefined)) {
+      const groups = (idleGroups as ReadonlyArray<WrittenGroup> | undefined)?.map(
+        ({ idleAfterSeconds, ...group }) => ({ ...group, idleAfterMs: idleAfterSeconds * 1000 }),
+      )
+      changes.push({
+        ...{ before: events.length, merchant: isSystem ? SYSTEM : merchantId, recordedAt },
+        ...(typeof seconds === "number" ? { idleAfterMs: seconds * 1000 } : {}),
+        ...(groups === undefined ? {} : { groups }),
+      })
     }
     if (client === undefined || isSystemType(event.type)) continue
-    events.push({ merchant, client, at: event.at, recordedAt })
+    events.push({ merchant: merchantId, client, at: event.at, recordedAt, address, country })
   }
   return { events, changes }
 }
@@ -75,14 +99,21 @@ export interface Difference {
  */
 export const compareWithOracle = (
   log: ReadonlyArray<RecordedEvent>,
-  options: { readonly idleAfterMs: number; readonly end: number; readonly slackMs?: number },
+  options: {
+    readonly idleAfterMs: number
+    readonly end: number
+    readonly slackMs?: number
+    /** When the program was started with another idle time. */
+    readonly starts?: ReadonlyArray<OracleChange>
+  },
 ): {
   readonly differences: ReadonlyArray<Difference>
   readonly reports: ReadonlyArray<{ readonly dueAt: number; readonly reportedAt: number }>
   readonly periods: number
 } => {
-  const { idleAfterMs, end, slackMs = 0 } = options
-  const { events, changes } = rawOf(log)
+  const { idleAfterMs, end, slackMs = 0, starts = [] } = options
+  const { events, changes: set } = rawOf(log)
+  const changes = [...set, ...starts].sort((a, b) => a.before - b.before)
   const stored = new Map(storedPeriods(log).map((period) => [nameOf(period), period]))
   const differences: Array<Difference> = []
   const reports: Array<{ readonly dueAt: number; readonly reportedAt: number }> = []

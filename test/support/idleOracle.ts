@@ -12,15 +12,32 @@ export interface OracleEvent {
   /** The event's own time; epoch ms, as all here. */
   readonly at: number
   readonly recordedAt: number
+  /** Where it came from, as it is kept; when it says so. */
+  readonly address?: string | undefined
+  readonly country?: string | undefined
 }
 
-/** From this place in the log on (index into the events) the merchant's clients may be silent for so long. */
-export interface OracleChange {
-  readonly before: number
-  readonly merchant: string
-  readonly recordedAt: number
+export interface OracleGroup {
+  readonly addresses?: ReadonlyArray<string>
+  readonly countries?: ReadonlyArray<string>
   readonly idleAfterMs: number
 }
+
+/** From this place in the log on (index into the events) clients may be silent for so long. */
+export interface OracleChange {
+  readonly before: number
+  /** Whose clients: a merchant's; all whose merchant says nothing (`SYSTEM`); all that are left (`STANDARD`). */
+  readonly merchant: string
+  readonly recordedAt: number
+  /** 0 says nothing any more; missing where it stays. */
+  readonly idleAfterMs?: number
+  /** In place of the groups before; missing where they stay. */
+  readonly groups?: ReadonlyArray<OracleGroup>
+}
+
+// No merchant's id begins like this.
+export const SYSTEM = "*system"
+export const STANDARD = "*standard"
 
 export interface OraclePeriod {
   readonly merchant: string
@@ -33,10 +50,63 @@ export interface OraclePeriod {
   readonly historical: boolean
 }
 
+interface Place {
+  readonly address: string | undefined
+  readonly country: string | undefined
+}
+
 interface Placed {
   readonly place: number
   readonly at: number
   readonly recordedAt: number
+  /** What is known of the client from here on. */
+  readonly where: Place
+}
+
+/** Bits of an address as 0s and 1s. */
+const bits = (address: string): string => {
+  const binary = (part: string, radix: number, length: number) =>
+    Number.parseInt(part === "" ? "0" : part, radix)
+      .toString(2)
+      .padStart(length, "0")
+  if (!address.includes(":"))
+    return `4${address
+      .split(".")
+      .map((part) => binary(part, 10, 8))
+      .join("")}`
+  const [left = "", right] = address.split("::")
+  const parts = left.split(":")
+  const tail = right === undefined || right === "" ? [] : right.split(":")
+  const middle: Array<string> = new Array(8 - parts.length - tail.length).fill("0")
+  return `6${[...parts, ...middle, ...tail].map((part) => binary(part, 16, 16)).join("")}`
+}
+
+const isIn = (group: OracleGroup, { address, country }: Place): boolean =>
+  (country !== undefined && (group.countries ?? []).includes(country)) ||
+  (address !== undefined &&
+    (group.addresses ?? []).some((range) => {
+      const [network = "", length = "0"] = range.split("/")
+      return bits(address).startsWith(bits(network).slice(0, 1 + Number(length)))
+    }))
+
+/** The idle time at a place in the log of a client of whom so much is known. */
+const inForceAt = (
+  place: number,
+  changes: ReadonlyArray<OracleChange>,
+  merchant: string,
+  where: Place,
+  standard: number,
+): number => {
+  const said = changes.filter((change) => change.before <= place).reverse()
+  for (const who of [merchant, SYSTEM, STANDARD]) {
+    const own = said.filter((change) => change.merchant === who)
+    const groups = own.find((change) => change.groups !== undefined)?.groups ?? []
+    const group = groups.find((one) => isIn(one, where))
+    if (group !== undefined) return group.idleAfterMs
+    const idleAfterMs = own.find((change) => change.idleAfterMs !== undefined)?.idleAfterMs ?? 0
+    if (idleAfterMs !== 0) return idleAfterMs
+  }
+  return standard
 }
 
 /** When, and with which idle time, the clock finds the record overdue, before the place `until` in the log. */
@@ -45,26 +115,21 @@ const overdue = (
   next: Placed | undefined,
   end: number,
   changes: ReadonlyArray<OracleChange>,
-  standard: number,
+  inForce: (place: number) => number,
 ): { at: number; idleAfterMs: number } | undefined => {
-  const later = changes.filter((change) => change.before > record.place)
-  const inForce = changes.filter((change) => change.before <= record.place).at(-1)?.idleAfterMs ?? standard
-  let idleAfterMs = inForce
+  let idleAfterMs = inForce(record.place)
   let from = record.recordedAt
-  for (const change of [...later, undefined]) {
+  for (const change of [...changes.filter(({ before }) => before > record.place), undefined]) {
     const over = change !== undefined && (next === undefined || change.before <= next.place)
     const to = over ? change.recordedAt : (next?.recordedAt ?? end)
     const due = Math.max(from, record.recordedAt + idleAfterMs)
     if (due <= to) return { at: due, idleAfterMs }
     if (!over) return undefined
     from = change.recordedAt
-    idleAfterMs = change.idleAfterMs
+    idleAfterMs = inForce(change.before)
   }
   return undefined
 }
-
-const inForceAt = (place: number, changes: ReadonlyArray<OracleChange>, standard: number): number =>
-  changes.filter((change) => change.before <= place).at(-1)?.idleAfterMs ?? standard
 
 export const idlePeriods = (
   events: ReadonlyArray<OracleEvent>,
@@ -77,15 +142,25 @@ export const idlePeriods = (
 ): ReadonlyArray<OraclePeriod> => {
   const { idleAfterMs: standard, end, changes = [] } = options
   const records = new Map<string, Array<Placed>>()
-  const changesOf = new Map<string, Array<OracleChange>>()
-  for (const change of changes)
-    changesOf.set(change.merchant, [...(changesOf.get(change.merchant) ?? []), change])
-  events.forEach(({ merchant, client, at, recordedAt }, place) => {
+  const changesOf = new Map<string, ReadonlyArray<OracleChange>>()
+  for (const { merchant } of events) {
+    if (changesOf.has(merchant)) continue
+    const whose = [merchant, SYSTEM, STANDARD]
+    changesOf.set(
+      merchant,
+      changes.filter((change) => whose.includes(change.merchant)),
+    )
+  }
+  events.forEach(({ merchant, client, at, recordedAt, address, country }, place) => {
     const active = Math.min(at, recordedAt)
     const name = `${merchant} ${client}`
     const own = records.get(name)
-    if (own === undefined) records.set(name, [{ place, at: active, recordedAt }])
-    else if (active > (own.at(-1) as Placed).at) own.push({ place, at: active, recordedAt })
+    const last = own?.at(-1)
+    if (last !== undefined && active <= last.at) return
+    const where = { address: address ?? last?.where.address, country: country ?? last?.where.country }
+    const record = { place, at: active, recordedAt, where }
+    if (own === undefined) records.set(name, [record])
+    else own.push(record)
   })
   const periods: Array<OraclePeriod> = []
   for (const [name, own] of records) {
@@ -93,8 +168,10 @@ export const idlePeriods = (
     const of = changesOf.get(merchant) ?? []
     own.forEach((record, index) => {
       const next = own[index + 1]
-      const due = overdue(record, next, end, of, standard)
-      const gap = next === undefined ? undefined : inForceAt(next.place, of, standard)
+      const inForce = (place: number) =>
+        of.length === 0 ? standard : inForceAt(place, of, merchant, record.where, standard)
+      const due = overdue(record, next, end, of, inForce)
+      const gap = next === undefined ? undefined : inForce(next.place)
       const byEvent =
         due === undefined && next !== undefined && gap !== undefined && next.at - record.at >= gap
       if (due === undefined && !byEvent) return

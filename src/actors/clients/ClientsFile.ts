@@ -3,10 +3,11 @@ import { open } from "node:fs/promises"
 import { dirname } from "node:path"
 import { crc32 } from "node:zlib"
 import { Data } from "effect"
-import type { StoredEvent } from "../../domain/Event.js"
+import type { Silence, StoredEvent } from "../../domain/Event.js"
 import type { IdleSettings } from "../../domain/IdleTimes.js"
 import type { Partition } from "../../domain/Partition.js"
 import type { Position } from "../../domain/Position.js"
+import type { UsualRate } from "../../domain/UsualRate.js"
 import type { Mark } from "../StreamIndex.js"
 import type { Dump } from "./LiveClients.js"
 
@@ -18,10 +19,21 @@ export interface PartitionDump extends Dump {
   readonly own: ReadonlyArray<readonly [merchantId: string, times: IdleSettings]>
   /** Silence after which clients were idle where their merchant said nothing, ms. */
   readonly standardMs: number
+  /** Whether the log says so as well; missing in files of a version before. */
+  readonly isStandardInLog?: boolean
   /** Facts that the log lacks. */
   readonly lacking: ReadonlyArray<StoredEvent>
-  /** The merchants whose silence is watched: their ids are no numbers, so all of them are `odd`. */
-  readonly watchedMerchants: Pick<Dump, "odd"> & Pick<PartitionDump, "own" | "lacking">
+  readonly watchedMerchants: WatchedMerchants
+}
+
+/** The merchants whose silence is watched: their ids are no numbers, so all of them are `odd`. */
+export interface WatchedMerchants extends Pick<Dump, "odd">, Pick<PartitionDump, "own" | "lacking"> {
+  /** Those that were reported; missing in files of a version before, as is what was learned. */
+  readonly silent?: ReadonlyArray<readonly [merchantId: string, silence: Silence]>
+  /** `usual` in base64. */
+  readonly rates?: ReadonlyArray<
+    readonly [merchantId: string, rate: Omit<UsualRate, "usual"> & { readonly usual: string }]
+  >
 }
 
 export interface ClientsDump {
@@ -46,12 +58,23 @@ export class ClientsFileDamaged extends Data.TaggedError("ClientsFileDamaged")<{
 }
 
 const FORMAT = "tidemark live clients 4"
+/** As it was before sections: all partitions in the head, the records of all behind it. */
+const FORMAT_3 = "tidemark live clients 3"
 
 /** The file is a row of sections, each a text and what it says follows in bytes, and a CRC-32 of all of them. */
-type Section =
-  | { readonly format: string }
-  | (Omit<PartitionDump, "records"> & { readonly bytes: number })
-  | { readonly mark: Mark | null }
+type Section = Head | PartitionSection | { readonly mark: Mark | null }
+
+interface Head {
+  readonly format: typeof FORMAT
+}
+
+type PartitionSection = Omit<PartitionDump, "records"> & { readonly bytes: number }
+
+interface Head3 {
+  readonly format: typeof FORMAT_3
+  readonly mark?: Mark
+  readonly partitions: ReadonlyArray<PartitionSection>
+}
 
 const section = (what: Section, bytes: Buffer = Buffer.alloc(0)): Buffer => {
   const text = Buffer.from(JSON.stringify(what), "utf8")
@@ -105,23 +128,28 @@ export const readClients = (path: string): ClientsDump | ClientsFileDamaged | un
     return new ClientsFileDamaged({ path, reason: "its checksum is wrong" })
   }
   let at = 0
-  const next = (): Section => {
+  const next = (): unknown => {
     const begin = at + 4
     at = begin + all.readUInt32LE(at)
-    return JSON.parse(all.toString("utf8", begin, at)) as Section
+    return JSON.parse(all.toString("utf8", begin, at))
   }
-  const first = next()
-  if (!("format" in first) || first.format !== FORMAT)
-    return new ClientsFileDamaged({ path, reason: "another version has written it" })
   const partitions: Array<PartitionDump> = []
-  let mark: Mark | undefined
-  while (at < end) {
-    const found = next()
-    if ("mark" in found) mark = found.mark ?? undefined
-    if (!("bytes" in found)) continue
-    const { bytes, ...rest } = found
+  const take = ({ bytes, ...rest }: PartitionSection): void => {
     partitions.push({ ...rest, records: all.subarray(at, at + bytes) })
     at += bytes
+  }
+  const head = next() as Head | Head3
+  if (head.format === FORMAT_3) {
+    for (const one of head.partitions) take(one)
+    return { mark: head.mark, partitions }
+  }
+  if (head.format !== FORMAT)
+    return new ClientsFileDamaged({ path, reason: "another version has written it" })
+  let mark: Mark | undefined
+  while (at < end) {
+    const found = next() as Exclude<Section, Head>
+    if ("bytes" in found) take(found)
+    else mark = found.mark ?? undefined
   }
   return { mark, partitions }
 }

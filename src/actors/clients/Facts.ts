@@ -19,11 +19,15 @@ export interface Watched {
   readonly keyOf: (data: EventData) => string | undefined
   readonly streamOf: (partition: Partition, key: string) => string
   /** What settings say about it; undefined when they say nothing. */
-  readonly timesIn: (settings: EventData["settings"]) => IdleSettings | undefined
+  readonly timesIn: (settings: EventData["settings"]) => WatchSettings | undefined
   /** Whether the idle time depends on where an event came from. */
   readonly hasWhereabouts: boolean
-  /** Counted from the setting on, where nothing is known of an activity before. */
-  readonly fromSetting: boolean
+}
+
+/** For merchants, also whether the time is learned, and the time zone that hours of the week are counted in. */
+export interface WatchSettings extends IdleSettings {
+  readonly isLearned?: boolean
+  readonly timezone?: string
 }
 
 const secondsIn = (name: string, settings: EventData["settings"]): IdleSettings | undefined => {
@@ -45,7 +49,6 @@ export const ofClients: Watched = {
     return seconds === undefined && groups === undefined ? undefined : { ...seconds, ...groups }
   },
   hasWhereabouts: true,
-  fromSetting: false,
 }
 
 export const ofMerchants: Watched = {
@@ -53,9 +56,21 @@ export const ofMerchants: Watched = {
   returned: SystemType.MerchantResumed,
   keyOf: ({ merchantId }) => merchantId,
   streamOf: merchantStream,
-  timesIn: (settings) => secondsIn("silentAfterSeconds", settings),
+  // An event that says anything about the watch says all of it (`Merchant.decide`).
+  timesIn: (settings) => {
+    const seconds = secondsIn("silentAfterSeconds", settings)
+    const zone = typeof settings?.timezone === "string" ? { timezone: settings.timezone } : undefined
+    const isNamed = seconds !== undefined || settings?.silentAfter !== undefined
+    if (!isNamed) return zone
+    return { idleAfterSeconds: 0, ...seconds, ...zone, isLearned: settings?.silentAfter === "LEARNED" }
+  },
   hasWhereabouts: false,
-  fromSetting: true,
+}
+
+/** Whether these settings end the watch of a merchant. */
+export const endsWatch = (settings: EventData["settings"]): boolean => {
+  const times = ofMerchants.timesIn(settings)
+  return times?.idleAfterSeconds === 0 && times.isLearned !== true
 }
 
 const whose = (watched: Watched, merchantId: string, key: string) =>

@@ -1,6 +1,15 @@
 import { Effect, Stream } from "effect"
-import { PARTITIONS, type Partition, parseStream, prefixesOf } from "../../domain/Partition.js"
+import { STANDARD_IDLE_AFTER_MS } from "../../domain/IdleTimes.js"
+import {
+  merchantStream,
+  PARTITIONS,
+  type Partition,
+  parseStream,
+  prefixesOf,
+  SYSTEM,
+} from "../../domain/Partition.js"
 import { compare, min, type Position, start } from "../../domain/Position.js"
+import type { SystemSettings } from "../../domain/Settings.js"
 import type { EventLogService, LogError } from "../../eventlog/EventLog.js"
 import type { Mark, StreamIndex } from "../StreamIndex.js"
 import {
@@ -10,8 +19,8 @@ import {
   readClients,
   writeClients,
 } from "./ClientsFile.js"
-import { ofMerchants } from "./Facts.js"
 import { PartitionClients } from "./PartitionClients.js"
+import { PartitionMerchants } from "./PartitionMerchants.js"
 
 /**
  * Who is present in the partitions of this process. Kept in a file every now and then, so that after a crash only
@@ -19,12 +28,11 @@ import { PartitionClients } from "./PartitionClients.js"
  */
 export class NodeClients {
   private readonly partitions = new Map<Partition, PartitionClients>()
-  private readonly merchants = new Map<Partition, PartitionClients>()
+  private readonly merchants = new Map<Partition, PartitionMerchants>()
   private writing: Promise<void> | undefined
 
   private constructor(
     private readonly path: string,
-    readonly standardMs: number,
     dump: ClientsDump | undefined,
     private readonly served: (partition: Partition) => Position | undefined,
   ) {
@@ -38,43 +46,42 @@ export class NodeClients {
    */
   static open(
     path: string,
-    standardMs: number,
     head: Position,
     holds: (mark: Mark) => Effect.Effect<boolean, LogError>,
     served: (partition: Partition) => Position | undefined,
   ): Effect.Effect<NodeClients, LogError> {
     return Effect.gen(function* () {
       const dump = readClients(path)
-      if (dump === undefined) return new NodeClients(path, standardMs, undefined, served)
+      if (dump === undefined) return new NodeClients(path, undefined, served)
       if (dump instanceof ClientsFileDamaged) {
         yield* Effect.logWarning(dump.message)
-        return new NodeClients(path, standardMs, undefined, served)
+        return new NodeClients(path, undefined, served)
       }
       const belongs =
         dump.partitions.every(({ upTo }) => compare(upTo, head) <= 0) &&
         (dump.mark === undefined || (yield* holds(dump.mark)))
-      if (belongs) return new NodeClients(path, standardMs, dump, served)
+      if (belongs) return new NodeClients(path, dump, served)
       yield* Effect.logWarning(
         `the live clients in ${path} do not belong to this event log (restored from a backup?): they are made again from the log`,
       )
-      return new NodeClients(path, standardMs, undefined, served)
+      return new NodeClients(path, undefined, served)
     })
   }
 
   of(partition: Partition): PartitionClients {
     let found = this.partitions.get(partition)
     if (found === undefined) {
-      found = new PartitionClients(partition, this.standardMs)
+      found = new PartitionClients(partition)
       this.partitions.set(partition, found)
     }
     return found
   }
 
   /** The merchants whose silence is watched. */
-  merchantsOf(partition: Partition): PartitionClients {
+  merchantsOf(partition: Partition): PartitionMerchants {
     let found = this.merchants.get(partition)
     if (found === undefined) {
-      found = new PartitionClients(partition, Number.POSITIVE_INFINITY, ofMerchants)
+      found = new PartitionMerchants(partition)
       this.merchants.set(partition, found)
     }
     return found
@@ -104,6 +111,7 @@ export class NodeClients {
     const merchants = partitions.map((partition) => this.merchantsOf(partition))
     return Effect.gen(function* () {
       const head = yield* log.head
+      for (const one of wanted) if (one.upTo === start) one.setStandard(firstStandard(index, one.partition))
       for (const one of [...wanted, ...merchants]) one.beginFold()
       const byPartition = new Map(wanted.map((one) => [one.partition, one]))
       const from = wanted.map(({ upTo }) => upTo).reduce(min)
@@ -124,19 +132,8 @@ export class NodeClients {
           }
         }),
       )
-      for (const one of merchants) one.endFold(head)
-      let isOther = false
-      for (const one of wanted) {
-        one.endFold(head)
-        isOther ||= one.standardMs !== self.standardMs
-        one.setStandard(self.standardMs)
-      }
-      // Nothing may be decided by the new idle time while the file says that what comes was decided by the old.
-      if (isOther) {
-        yield* Effect.tryPromise(() => self.write(index)).pipe(
-          Effect.catchAll(({ error }) => Effect.logWarning("the live clients could not be written", error)),
-        )
-      }
+      for (const one of [...wanted, ...merchants]) one.endFold(head)
+      for (const one of merchants) one.findSilent(index)
     })
   }
 
@@ -150,20 +147,14 @@ export class NodeClients {
   /** A million clients take a second: each partition is of the moment when it is asked for. */
   private *dumps(): Generator<PartitionDump> {
     for (const clients of this.partitions.values()) {
-      const { partition, live, ownIdleTimes, standardMs } = clients
+      const { partition, live, ownIdleTimes, standardMs, isStandardInLog } = clients
       const known = this.served(partition) ?? clients.upTo
       if (known === start) continue
       const lacking = clients.lackingFacts(Number.POSITIVE_INFINITY)
-      const merchants = this.merchantsOf(partition)
-      const watchedMerchants = {
-        own: [...merchants.ownIdleTimes],
-        lacking: merchants.lackingFacts(Number.POSITIVE_INFINITY),
-        odd: merchants.live.dump().odd,
-      }
-      yield {
-        ...{ partition, upTo: known, own: [...ownIdleTimes], standardMs, lacking, watchedMerchants },
-        ...live.dump(),
-      }
+      const own = [...ownIdleTimes]
+      const watchedMerchants = this.merchantsOf(partition).dump()
+      const standard = { standardMs, isStandardInLog }
+      yield { ...{ partition, upTo: known, own, lacking, watchedMerchants, ...standard }, ...live.dump() }
     }
   }
 
@@ -172,24 +163,24 @@ export class NodeClients {
     upTo,
     own,
     standardMs,
+    isStandardInLog = standardMs === STANDARD_IDLE_AFTER_MS,
     lacking,
     watchedMerchants,
     ...dump
   }: PartitionDump): void {
-    const merchants = this.merchantsOf(partition)
-    for (const [merchantId, times] of watchedMerchants.own) merchants.setTimes(merchantId, times)
-    merchants.restoreLacking(watchedMerchants.lacking)
-    merchants.live.restore(
-      { merchants: [], records: Buffer.alloc(0), odd: watchedMerchants.odd },
-      (merchantId) => merchants.idleAfterOf(merchantId),
-    )
-    merchants.upTo = upTo
+    this.merchantsOf(partition).restore(watchedMerchants, upTo)
     const clients = this.of(partition)
-    // What the log holds beyond was decided by the idle time of then.
     clients.setStandard(standardMs)
+    clients.isStandardInLog = isStandardInLog
     clients.restoreLacking(lacking)
     for (const [merchantId, times] of own) clients.setTimes(merchantId, times)
     clients.live.restore(dump, (merchantId, whereabouts) => clients.idleAfterOf(merchantId, whereabouts))
     clients.upTo = upTo
   }
+}
+
+/** The idle time that the log's first events were decided by. */
+const firstStandard = (index: StreamIndex, partition: Partition): number => {
+  const system: SystemSettings | undefined = index.find(merchantStream(partition, SYSTEM))?.merchant?.settings
+  return system?.standardIdleAfterMsBefore ?? STANDARD_IDLE_AFTER_MS
 }

@@ -1,12 +1,36 @@
 import { isActivity, type RecordedEvent, type StoredEvent, SystemType } from "../../domain/Event.js"
-import { type Active, activityTime, type Idle, isIdle, type Presence, touch } from "../../domain/Idle.js"
-import { type IdleSettings, idleTimeOf, type Whereabouts } from "../../domain/IdleTimes.js"
+import {
+  type Active,
+  activityTime,
+  type Idle,
+  isIdle,
+  type Presence,
+  type Touch,
+  touch,
+} from "../../domain/Idle.js"
+import {
+  type IdleSettings,
+  idleTimeOf,
+  STANDARD_IDLE_AFTER_MS,
+  type Whereabouts,
+} from "../../domain/IdleTimes.js"
 import { type Partition, parseStream, SYSTEM } from "../../domain/Partition.js"
 import { compare, type Position, start } from "../../domain/Position.js"
+import type { SystemSettings } from "../../domain/Settings.js"
+import type { UsualRate } from "../../domain/UsualRate.js"
 import type { StreamIndex } from "../StreamIndex.js"
-import { becameIdle, ofClients, returned, type Watched } from "./Facts.js"
+import { becameIdle, ofClients, returned, type Watched, type WatchSettings } from "./Facts.js"
 import { LiveClients, nowhere } from "./LiveClients.js"
 import { whereaboutsAfter, whereaboutsIn, writtenOf } from "./whereabouts.js"
+
+/** Whom a turn was about: a client, or a merchant. */
+export interface Settled {
+  readonly id: string
+  readonly merchantId: string
+  readonly place: number
+  readonly whereabouts: Whereabouts
+  readonly rate: UsualRate | undefined
+}
 
 /**
  * Who is present in one partition: a fold of its part of the log. Live clients stand in a table; those that are
@@ -16,19 +40,31 @@ import { whereaboutsAfter, whereaboutsIn, writtenOf } from "./whereabouts.js"
 export class PartitionClients {
   readonly live = new LiveClients()
   /** What merchants say about idle times; for clients, the reserved merchant speaks for the system. */
-  private readonly own = new Map<string, IdleSettings>()
+  protected readonly own = new Map<string, IdleSettings>()
   /** What the rule says and the log lacks, as a crash came between: the owner stores it first of all. */
   private readonly lacking = new Map<string, Array<StoredEvent>>()
   /** While the log is read: clients that became idle since it began, as the index may be ahead. */
-  private readonly idle = new Map<string, Idle>()
+  protected readonly idle = new Map<string, Idle>()
   /** Everything of the partition up to here is in it. */
   upTo: Position = start
+  /** Whoever reads the log finds the standard in force; a log that names none was decided by the common one. */
+  isStandardInLog = true
 
   constructor(
     readonly partition: Partition,
-    private standard: number,
+    private standard: number = STANDARD_IDLE_AFTER_MS,
     readonly watched: Watched = ofClients,
   ) {}
+
+  /** Whether the silence of this merchant, or of its clients, is looked at. */
+  isWatched(_merchantId: string): boolean {
+    return true
+  }
+
+  /** How a merchant usually sends, where that is learned. */
+  rateOf(_key: string): UsualRate | undefined {
+    return undefined
+  }
 
   idleAfterOf(merchantId: string, whereabouts: Whereabouts = nowhere): number {
     return this.idleAfterBy(this.own.get(merchantId), whereabouts)
@@ -49,19 +85,28 @@ export class PartitionClients {
   }
 
   /**
-   * A setting was recorded. A merchant of which nothing is known counts from then on; one that is watched no more
-   * is forgotten.
+   * A setting was recorded.
+   * @param _recordedAt when; @param _isSilent whether the merchant is reported, as far as others know.
    */
-  set(merchantId: string, change: IdleSettings | undefined, recordedAt: number, isIdle: () => boolean): void {
-    if (change === undefined) return
+  set(merchantId: string, change: WatchSettings, _recordedAt: number, _isSilent: () => boolean): void {
     this.setTimes(merchantId, { ...this.own.get(merchantId), ...change })
-    if (!this.watched.fromSetting) return
-    if (change.idleAfterSeconds === 0) {
-      this.live.remove(merchantId)
-      this.idle.delete(merchantId)
-    } else if (this.live.find(merchantId) < 0 && !isIdle()) {
-      this.put(merchantId, merchantId, { at: recordedAt, recordedAt })
+  }
+
+  /** The system's settings name what the program was started with. */
+  setStandardIn(settings: SystemSettings | undefined): void {
+    if (settings?.standardIdleAfterMs === undefined) return
+    this.isStandardInLog = true
+    this.setStandard(settings.standardIdleAfterMs)
+  }
+
+  /** A turn is stored, and this is what it made of one's presence. */
+  settle({ id, merchantId, place, whereabouts }: Settled, becomes: Active | Idle): void {
+    if (isIdle(becomes)) {
+      this.live.remove(id)
+      return
     }
+    const afterMs = this.idleAfterOf(merchantId, whereabouts)
+    this.live.putAt(place, id, merchantId, afterMs, becomes, whereabouts)
   }
 
   setTimes(merchantId: string, settings: IdleSettings): void {
@@ -82,7 +127,7 @@ export class PartitionClients {
   }
 
   /** The merchant's clients have the idle times that count now. */
-  private follow(merchantId: string): void {
+  protected follow(merchantId: string): void {
     this.live.setIdleTimes(merchantId, (whereabouts) => this.idleAfterOf(merchantId, whereabouts))
   }
 
@@ -127,14 +172,19 @@ export class PartitionClients {
       type === SystemType.SystemSettingsChanged
     ) {
       const { merchantId } = data
-      this.set(merchantId, this.watched.timesIn(data.settings), metadata.recordedAt, () => {
-        const presence = this.presenceOf(merchantId, index)
-        return presence === "later" || isIdle(presence)
-      })
+      const change = this.watched.timesIn(data.settings)
+      if (change !== undefined) {
+        this.set(merchantId, change, metadata.recordedAt, () => {
+          const presence = this.presenceOf(merchantId, index)
+          return presence === "later" || isIdle(presence)
+        })
+      }
+      this.setStandardIn(data.settings)
     } else if (type === this.watched.becameIdle) {
       const owner = parseStream(recorded.stream)?.owner
       if (owner === undefined || data.silence === undefined) return
       this.confirm(owner, data.id)
+      if (!this.isWatched(data.merchantId)) return
       this.live.remove(owner)
       this.idle.set(owner, { silence: data.silence })
     } else if (type === this.watched.returned) {
@@ -142,7 +192,7 @@ export class PartitionClients {
       if (owner === undefined || data.return === undefined) return
       this.confirm(owner, data.id)
       this.idle.delete(owner)
-      if (this.idleAfterOf(data.merchantId) === Number.POSITIVE_INFINITY) return
+      if (!this.isWatched(data.merchantId)) return
       const active = { at: data.return.activityAt, recordedAt: metadata.recordedAt }
       this.put(owner, data.merchantId, active, whereaboutsIn(data.return))
     } else if (key !== undefined && isActivity(type)) {
@@ -157,13 +207,14 @@ export class PartitionClients {
     recordedAt: number,
     index: StreamIndex,
   ): void {
-    if (this.idleAfterOf(merchantId) === Number.POSITIVE_INFINITY) return
+    if (!this.isWatched(merchantId)) return
     const presence = this.presenceOf(key, index)
     if (presence === "later") return
     const at = activityTime(event.at, recordedAt)
     const before = this.whereaboutsOf(key, presence)
     const touched = touch(presence, at, recordedAt, this.idleAfterOf(merchantId, before))
     if (touched.next === presence) return
+    this.hear(key, presence, touched, at, recordedAt)
     const after = this.watched.hasWhereabouts ? whereaboutsAfter(before, event.data) : before
     if (touched.silence !== undefined)
       this.lack(key, becameIdle(this.watched, merchantId, key, touched.silence, before))
@@ -178,6 +229,9 @@ export class PartitionClients {
     this.put(key, merchantId, touched.next, after)
   }
 
+  /** For who learns from it. */
+  protected hear(_key: string, _before: Presence, _touched: Touch, _at: number, _recordedAt: number): void {}
+
   private whereaboutsOf(key: string, presence: Presence): Whereabouts {
     return isIdle(presence) ? whereaboutsIn(presence.silence) : this.live.whereaboutsAt(this.live.find(key))
   }
@@ -186,7 +240,7 @@ export class PartitionClients {
    * As of the place in the log that the fold has reached. What the index says is of the log's end: if that fact
    * comes later, only the fact itself will tell (`later`).
    */
-  private presenceOf(key: string, index: StreamIndex): Presence | "later" {
+  protected presenceOf(key: string, index: StreamIndex): Presence | "later" {
     const known = this.live.get(key) ?? this.idle.get(key)
     if (known !== undefined) return known
     const fact = index.find(this.watched.streamOf(this.partition, key))?.presence
@@ -195,7 +249,7 @@ export class PartitionClients {
     return fact.silence === undefined ? undefined : { silence: fact.silence }
   }
 
-  private put(key: string, merchantId: string, active: Active, whereabouts = nowhere): void {
+  protected put(key: string, merchantId: string, active: Active, whereabouts = nowhere): void {
     this.live.put(key, merchantId, this.idleAfterOf(merchantId, whereabouts), active, whereabouts)
   }
 

@@ -1,4 +1,5 @@
 import type { Dimension, Metric } from "../../domain/Metrics.js"
+import type { SilentAfter } from "../../domain/Settings.js"
 import { clientStates } from "../../queries/ClientQueries.js"
 import { builder } from "../Builder.js"
 
@@ -103,4 +104,17 @@ export const BuildStateEnum = builder.enumType("BuildState", {
     FROZEN: { description: "Kept as it was." },
     FAILED: { description: "Stopped by an event that it can't fold." },
   } as const,
+})
+
+const silentAfterDescriptions: Described<SilentAfter> = {
+  SECONDS: { description: "After `silentAfterSeconds`." },
+  LEARNED: {
+    description:
+      "When it is silent for longer than is usual for it at that hour of the week. That is learned from when this is set on; while it is not known yet, which takes two weeks or more, `silentAfterSeconds` counts.",
+  },
+}
+
+export const SilentAfterEnum = builder.enumType("SilentAfter", {
+  description: "What decides that a merchant fell silent.",
+  values: silentAfterDescriptions,
 })

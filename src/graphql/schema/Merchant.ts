@@ -10,7 +10,7 @@ import { TimeRange } from "./AsOf.js"
 import { Breakdown } from "./Breakdown.js"
 import { Client, ClientConnection } from "./Client.js"
 import { afterDescription, connectionOf, firstDescription, pageCost } from "./Connection.js"
-import { ClientStateEnum, DimensionEnum, IntervalEnum, MetricEnum } from "./Enums.js"
+import { ClientStateEnum, DimensionEnum, IntervalEnum, MetricEnum, SilentAfterEnum } from "./Enums.js"
 import { Filter, filterDescription } from "./Filter.js"
 import { IdleGroup } from "./IdleGroup.js"
 import { Series } from "./Series.js"
@@ -102,11 +102,16 @@ export const Merchant = builder.objectRef<MerchantData>("Merchant").implement({
     }),
     silentAfterSeconds: t.int({
       nullable: true,
-      description: "Silence in seconds after which it is reported itself; null when that is not watched.",
+      description: "Silence in seconds after which it is reported itself; null when none is set.",
       resolve: ({ settings }) => settings.silentAfterSeconds || null,
     }),
+    silentAfter: t.field({
+      type: SilentAfterEnum,
+      description: "Whether `silentAfterSeconds` decides that it is silent, or what is usual for it.",
+      resolve: ({ settings }) => settings.silentAfter ?? "SECONDS",
+    }),
     silent: t.exposeBoolean("silent", {
-      description: "It fell silent for `silentAfterSeconds`, and has sent nothing since.",
+      description: "It was reported silent, and has sent nothing since.",
     }),
     lastEventAt: t.expose("lastEventAt", {
       type: "DateTime",

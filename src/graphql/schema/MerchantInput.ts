@@ -3,6 +3,7 @@ import type { SettingsChange } from "../../domain/Settings.js"
 import { isValidZone } from "../../domain/TimeBuckets.js"
 import { isMerchantId } from "../../queries/MerchantQueries.js"
 import { builder } from "../Builder.js"
+import { SilentAfterEnum } from "./Enums.js"
 import { type GivenGroup, IdleGroupInput, LONGEST_SILENCE, parseIdleGroups } from "./IdleGroup.js"
 import { type UserErrorData, userError } from "./UserError.js"
 
@@ -31,6 +32,10 @@ const makeInput = (name: string, description: string, missing: string) =>
       }),
       silentAfterSeconds: t.int({
         description: `Silence after which it is reported itself: 1 to ${LONGEST_SILENCE} seconds, 0 for never. ${missing}`,
+      }),
+      silentAfter: t.field({
+        type: SilentAfterEnum,
+        description: `Whether that is decided by \`silentAfterSeconds\`, or learned. ${missing}`,
       }),
     }),
   })

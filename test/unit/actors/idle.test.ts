@@ -1,80 +1,14 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
-import type { RecordedEvent } from "../../../src/domain/Event.js"
 import { SystemType } from "../../../src/domain/Event.js"
 import { compareWithOracle, storedPeriods } from "../../support/idleLog.js"
+import { type OracleChange, STANDARD } from "../../support/idleOracle.js"
 import { rounds } from "../../support/rounds.js"
 import { seededRandom } from "../../support/Seed.js"
 import { until as pollUntil } from "../../support/until.js"
-import { admin, event, type Running, start, temporary, until } from "./harness.js"
-
-const MINUTE = 60_000
-const START = Date.UTC(2026, 5, 1)
-
-const typesOf = (log: ReadonlyArray<RecordedEvent>): ReadonlyArray<string> =>
-  log.map(({ event }) => event.type)
-
-/** Actors whose clock is a number. */
-class World {
-  now = START
-  private running: Running | undefined
-
-  constructor(
-    readonly directory = temporary(),
-    private readonly idleAfterMs = 30 * MINUTE,
-  ) {}
-
-  async start(idleAfterMs = this.idleAfterMs): Promise<void> {
-    this.running = await start(this.directory, {
-      tuning: { now: () => this.now, idleAfterMs, tickMs: 1 },
-    })
-  }
-
-  get actors(): Running {
-    if (this.running === undefined) throw new Error("not started")
-    return this.running
-  }
-
-  async restart(forget = false, idleAfterMs = this.idleAfterMs): Promise<void> {
-    await this.close()
-    if (forget) rmSync(join(this.directory, "actors.clients"), { force: true })
-    await this.start(idleAfterMs)
-  }
-
-  async close(): Promise<void> {
-    await this.running?.close()
-    this.running = undefined
-  }
-
-  facts = async (): Promise<ReadonlyArray<string>> =>
-    typesOf(await this.actors.all()).filter((type) => type.startsWith("Client") && type !== "ClientSeen")
-
-  async untilTypes(type: string, count: number): Promise<void> {
-    await pollUntil(`${count} ${type}`, 15_000, async () => {
-      return typesOf(await this.actors.all()).filter((one) => one === type).length === count
-    })
-  }
-
-  /** Waits until so many facts are in the log. */
-  async until(count: number): Promise<void> {
-    let facts = 0
-    let asking = false
-    await until(`${count} facts`, () => {
-      if (!asking) {
-        asking = true
-        void this.facts().then((found) => {
-          facts = found.length
-          asking = false
-        })
-      }
-      return facts >= count
-    })
-  }
-}
-
-const visit = (world: World, id: string, at = world.now, clientId = "c-1", type = "pageview") =>
-  world.actors.record([event("m-1", id, { clientId, at, type })])
+import { admin, event, until } from "./harness.js"
+import { MINUTE, START, visit, World } from "./idleWorld.js"
 
 describe("a client that was silent for its time", () => {
   it("is reported once, returns once, also after restarts with and without the file", {
@@ -259,27 +193,57 @@ describe("a merchant whose silence is watched", () => {
   })
 })
 
+const groups = [
+  { countries: ["JP"], idleAfterSeconds: 5 * 60 },
+  { addresses: ["203.0.112.0/20"], idleAfterSeconds: 10 * 60 },
+  { addresses: ["198.51.100.0/24", "2001:db8::/32"], countries: ["DE", "FR"], idleAfterSeconds: 60 },
+  { addresses: ["0.0.0.0/0"], idleAfterSeconds: 3 * 60 * 60 },
+]
+
 describe("actors and oracle agree", () => {
   const STEPS = rounds(150, 1_500)
 
-  it(`over ${STEPS} steps of random activity, with restarts`, { timeout: 600_000 }, async () => {
+  it(`over ${STEPS} steps of random activity and changing groups, with restarts`, {
+    timeout: 600_000,
+  }, async () => {
     const { random } = seededRandom("idle actors")
     const world = new World()
     await world.start()
     let made = 0
+    const whereabouts = () => {
+      const address = random.pick(["203.0.113.0", "198.51.100.0", "192.0.2.0", "2001:db8:7::", undefined])
+      const country = random.pick(["JP", "DE", "US", undefined])
+      return {
+        ...(address === undefined ? {} : { address }),
+        ...(country === undefined ? {} : { country }),
+      }
+    }
+    const some = () => groups.filter(() => random.integer(2) === 0)
     for (let step = 0; step < STEPS; step++) {
       world.now += random.integer(5) === 0 ? random.integer(60 * MINUTE) : random.integer(2_000)
       const batch = Array.from({ length: 1 + random.integer(20) }, () => {
         const offset = random.integer(3) === 0 ? random.integer(3 * 60 * MINUTE) - 175 * MINUTE : 0
         const clientId = `c-${Math.floor(60 * random.next() ** 2)}`
         const type = random.pick(["pageview", "request"])
-        return event(`m-${random.integer(3)}`, `e-${made++}`, { clientId, type, at: world.now + offset })
+        const where = random.integer(3) === 0 ? whereabouts() : {}
+        return event(`m-${random.integer(3)}`, `e-${made++}`, {
+          ...{ clientId, type, at: world.now + offset },
+          ...where,
+        })
       })
       await world.actors.record(batch)
       if (random.integer(20) === 0) {
         const merchantId = `m-${random.integer(3)}`
         const change = { idleAfterSeconds: 60 * (1 + random.integer(40)) }
         await world.actors.settings({ merchantId, kind: "update", change, origin: admin })
+      }
+      if (random.integer(20) === 0) {
+        const merchantId = `m-${random.integer(3)}`
+        const change = { idleGroups: some() }
+        await world.actors.settings({ merchantId, kind: "update", change, origin: admin })
+      }
+      if (random.integer(40) === 0) {
+        await world.system({ idleAfterSeconds: 60 * random.integer(40), idleGroups: some() })
       }
       if (random.integer(30) === 0) await world.restart(random.integer(2) === 0)
     }
@@ -290,6 +254,50 @@ describe("actors and oracle agree", () => {
     console.log(`${made} events, ${periods} periods`)
     expect(differences.slice(0, 3)).toEqual([])
     expect(periods).toBeGreaterThan(50)
+    await world.close()
+  })
+
+  const STARTS = rounds(12, 100)
+
+  it(`over ${STARTS} starts, each with another idle time of the system, the file lost at half of them`, {
+    timeout: 600_000,
+  }, async () => {
+    const { random } = seededRandom("idle starts")
+    const world = new World()
+    await world.start()
+    const starts: Array<OracleChange> = []
+    let made = 0
+    let reported = 0
+    for (let n = 0; n < STARTS; n++) {
+      for (let step = 0; step < 8; step++) {
+        world.now += random.integer(12 * MINUTE)
+        const batch = Array.from({ length: 1 + random.integer(8) }, () => {
+          const offset = random.integer(3) === 0 ? -random.integer(90 * MINUTE) : 0
+          return event(`m-${random.integer(3)}`, `e-${made++}`, {
+            clientId: `c-${Math.floor(20 * random.next() ** 2)}`,
+            at: world.now + offset,
+          })
+        })
+        await world.actors.record(batch)
+      }
+      if (random.integer(4) === 0) await world.system({ idleAfterSeconds: 60 * random.integer(20) })
+      // What is due is reported in a moment: only then the program ends.
+      await pollUntil("the oracle and the log are the same", 15_000, async () => {
+        const log = await world.actors.all()
+        const { differences, periods } = compareWithOracle(log, {
+          ...{ idleAfterMs: 30 * MINUTE, end: world.now, starts },
+        })
+        reported = periods
+        const wrong = differences.filter(({ what }) => what !== "not reported")
+        if (wrong.length > 0) throw new Error(JSON.stringify(wrong.slice(0, 3)))
+        return differences.length === 0
+      })
+      const idleAfterMs = MINUTE * random.pick([2, 10, 30, 60])
+      starts.push({ before: made, merchant: STANDARD, recordedAt: world.now, idleAfterMs })
+      await world.restart(random.integer(2) === 0, idleAfterMs)
+    }
+    console.log(`${made} events, ${reported} periods`)
+    expect(reported).toBeGreaterThan(STARTS)
     await world.close()
   })
 })

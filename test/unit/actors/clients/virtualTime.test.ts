@@ -66,7 +66,7 @@ class Partition {
 
   private readonly changed = new Map<string, number>()
 
-  change({ merchant, recordedAt, idleAfterMs }: OracleChange): void {
+  change({ merchant, recordedAt, idleAfterMs = 0 }: OracleChange): void {
     this.pass(recordedAt)
     this.merchants.set(merchant, idleAfterMs)
     this.changed.set(merchant, recordedAt)
