@@ -18,7 +18,7 @@ export interface Lane {
  */
 export const lanesOf = (weights: ReadonlyArray<number>, lanes: number): ReadonlyArray<Lane> => {
   // What was not met in a sample is little, and not nothing.
-  const weightOf = (partition: Partition): number => (weights[partition] ?? 0) + 0.5
+  const weightOf = (partition: Partition): number => weights[partition] || 0.5
   const parts = Array.from({ length: lanes }, () => ({ weight: 0, partitions: new Set<Partition>() }))
   const heaviest = Array.from({ length: PARTITIONS }, (_, partition) => partition).sort(
     (a, b) => weightOf(b) - weightOf(a) || a - b,
@@ -44,7 +44,7 @@ export const together = (lanes: readonly [Progress, ...Array<Progress>]): Progre
     return order < 0 || (order === 0 && (b.recordedAt ?? 0) > (a.recordedAt ?? 0)) ? b : a
   })
   const letters = lanes.flatMap(({ deadLetters }) => deadLetters ?? [])
-  const passedOver = lanes.flatMap(({ passedOver }) => passedOver ?? [])
+  const passedOver = lanes.flatMap((lane) => (lane.passedOver === undefined ? [] : [lane.passedOver]))
   const stopped = lanes.find((lane) => lane.stopped !== undefined)?.stopped
   return {
     ...last,

@@ -6,6 +6,7 @@ import { makeFoldRunner } from "../../../src/processors/FoldRunner.js"
 import { type Lane, lanesOf, together } from "../../../src/processors/Lanes.js"
 import type { Progress } from "../../../src/processors/Processors.js"
 import { definitionOf } from "../../../src/processors/Projection.js"
+import type { Runner } from "../../../src/processors/Runner.js"
 import { projections } from "../../../src/projections/index.js"
 import * as Embedded from "../../../src/readmodels/embedded/EmbeddedReadModels.js"
 import { type Build, ReadModels, type Row } from "../../../src/readmodels/ReadModels.js"
@@ -98,7 +99,7 @@ describe("a build that is folded in lanes", () => {
   /** Folds up to a number of the log's events in each lane, and ends with what is folded written. */
   const fold = async (name: string, lanes: ReadonlyArray<Lane | undefined>, upTo: ReadonlyArray<number>) => {
     const within = Effect.runSync(Scope.fork(scope, ExecutionStrategy.sequential))
-    const runners = []
+    const runners: Array<Runner> = []
     for (const [index, lane] of lanes.entries()) {
       const last = upTo[index] ?? 0
       const log = {
