@@ -198,7 +198,9 @@ const run = (
     )
     yield* Effect.forkScoped(group.flusher)
     yield* Effect.forkScoped(
-      Effect.suspend(() => log.subscribe({ after: group.after(), ...of }).pipe(Stream.runForEach(group.take))).pipe(
+      Effect.suspend(() =>
+        log.subscribe({ after: group.after(), ...of }).pipe(Stream.runForEach(group.take)),
+      ).pipe(
         Effect.zipRight(Effect.fail(new SubscriptionEnded())),
         Effect.catchTag("LogDamaged", (error) => group.stop(error.message)),
         Effect.tapError((error) => Effect.logWarning("reading the event log failed; trying again", error)),

@@ -39,7 +39,12 @@ const sumOf = (counts: ReadonlyArray<Readonly<Record<string, number>>>): Record<
 
 /** What the lanes of one build say, as what the build says: it is where the last of them is. */
 export const together = (lanes: readonly [Progress, ...Array<Progress>]): Progress => {
-  const { deadLetters: _, passedOver: __, stopped: ___, ...last } = lanes.reduce((a, b) => {
+  const {
+    deadLetters: _,
+    passedOver: __,
+    stopped: ___,
+    ...last
+  } = lanes.reduce((a, b) => {
     const order = compare(b.position, a.position)
     return order < 0 || (order === 0 && (b.recordedAt ?? 0) > (a.recordedAt ?? 0)) ? b : a
   })

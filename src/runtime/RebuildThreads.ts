@@ -103,11 +103,9 @@ export const startRebuildThreads = (
 
     const positionsAt = (at: Position) =>
       Effect.suspend(() =>
-        Effect.forEach(
-          crew?.threads ?? [],
-          (thread) => thread.order({ _tag: "Hold", build: build.id, at }),
-          { concurrency: "unbounded" },
-        ),
+        Effect.forEach(crew?.threads ?? [], (thread) => thread.order({ _tag: "Hold", build: build.id, at }), {
+          concurrency: "unbounded",
+        }),
       )
 
     const isLevel = (head: Position): boolean =>
@@ -179,4 +177,3 @@ const lanesFor = ({ log, threads }: RebuildThreadsOptions): Effect.Effect<Readon
     const events = weights.reduce((sum, weight) => sum + weight, 0)
     return log.weights !== undefined && events < FEW_EVENTS ? alone : lanesOf(weights, threads)
   })
-

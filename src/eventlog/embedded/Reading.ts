@@ -139,7 +139,9 @@ export const readingOf = (
   reader: DiskReader,
   feed: LiveFeed | undefined,
   bounds: SubscriptionBounds,
-): Pick<EventLogService, "readAll" | "readStream" | "subscribe" | "head"> & { readonly weights: Weights } => ({
+): Pick<EventLogService, "readAll" | "readStream" | "subscribe" | "head"> & {
+  readonly weights: Weights
+} => ({
   readAll: (options) => Stream.suspend(() => readAll(reader, options)),
   readStream: (stream, options) => Stream.suspend(() => readStream(reader, stream, options)),
   subscribe: (options) => subscribe(reader, feed, bounds, options),

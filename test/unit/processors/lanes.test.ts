@@ -16,7 +16,9 @@ import { until } from "../../support/until.js"
 import { Bench, run, type TestEvent } from "./support.js"
 
 const sizes = (lanes: ReadonlyArray<Lane>, weights: ReadonlyArray<number>) =>
-  lanes.map(({ partitions }) => [...partitions].reduce((sum, partition) => sum + (weights[partition] ?? 0), 0))
+  lanes.map(({ partitions }) =>
+    [...partitions].reduce((sum, partition) => sum + (weights[partition] ?? 0), 0),
+  )
 
 describe("lanes of a build", () => {
   it("have every partition once, and about the same to fold, also beside one that has half of all", () => {
@@ -149,7 +151,9 @@ describe("a build that is folded in lanes", () => {
     await bench.append(events)
     const lanes = lanesOf(await run(bench.log.weights ?? Effect.succeed([])), 2)
     const merchants = new Set(
-      lanes.map(({ partitions }) => [0, 1, 2, 3, 4, 5].filter((n) => partitions.has(partitionOf(`m-${n}`))).length),
+      lanes.map(
+        ({ partitions }) => [0, 1, 2, 3, 4, 5].filter((n) => partitions.has(partitionOf(`m-${n}`))).length,
+      ),
     )
     expect(merchants).toEqual(new Set([3]))
     const all = events.length

@@ -43,7 +43,11 @@ describe("a rebuild in two threads", () => {
   const start = async (rebuildThreads: number) => {
     running = Effect.runSync(Scope.make())
     const layer = ProcessorsInThread.layer({
-      ...{ readModels: { directory, url: undefined }, rebuildThreads, tuning: { lookEveryMs: 50, graceMs: 0 } },
+      ...{
+        readModels: { directory, url: undefined },
+        rebuildThreads,
+        tuning: { lookEveryMs: 50, graceMs: 0 },
+      },
       forThread: () => ({ _tag: "Embedded", directory, feed: log.connect() }),
       onDied: (error) => deaths.push(error.message),
     }).pipe(Layer.provide(Layer.merge(Layer.succeed(EventLog, log), Layer.succeed(ReadModels, readModels))))
@@ -158,7 +162,8 @@ describe("a rebuild in two threads", () => {
   }, async () => {
     await start(2)
     await untilAt("metrics-1")
-    const files = (build: string) => readdirSync(directory).filter((name) => name.startsWith(`build-${build}.db`))
+    const files = (build: string) =>
+      readdirSync(directory).filter((name) => name.startsWith(`build-${build}.db`))
     await command(rebuild)
     await until("it has a file", 20_000, () => files("metrics-2").length > 0)
     await stop()
