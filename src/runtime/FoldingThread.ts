@@ -57,12 +57,15 @@ export const startFoldingThread = (
     let closing = false
     let dead: string | undefined
 
+    const answerNone = (reason: string): void => {
+      for (const answer of waiting.values()) answer(new ReadModelsUnavailable({ reason }))
+      waiting.clear()
+    }
     const died = (reason: string): void => {
       if (dead !== undefined || closing) return
       dead = reason
       const error = new ProcessorsDied({ reason })
-      for (const answer of waiting.values()) answer(new ReadModelsUnavailable({ reason: error.message }))
-      waiting.clear()
+      answerNone(error.message)
       const starting = Runtime.runSync(runtime)(Deferred.fail(ready, error))
       if (!starting) options.onDied(error)
     }
@@ -119,6 +122,8 @@ export const startFoldingThread = (
         worker.postMessage("stop")
         yield* Deferred.await(stopped).pipe(Effect.timeoutOption(STOP_MS))
         yield* Effect.promise(() => worker.terminate())
+        dead ??= "the thread was told to end"
+        answerNone(dead)
       }),
     )
     yield* Deferred.await(ready)

@@ -1,4 +1,4 @@
-import { Effect, Exit, Scope } from "effect"
+import { Effect, ExecutionStrategy, Exit, Scope } from "effect"
 import { compare, max, type Position } from "../domain/Position.js"
 import type { EventLogService } from "../eventlog/EventLog.js"
 import { READY_MS } from "../processors/Controller.js"
@@ -51,8 +51,10 @@ export const startRebuildThreads = (
 ): Effect.Effect<RebuildThreads, ReadModelsUnavailable, Scope.Scope> =>
   Effect.gen(function* () {
     const { log, build, onProgress } = options
-    const outer = yield* Effect.scope
     const lock = yield* Effect.makeSemaphore(1)
+    const inner = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+    // Runs before the inner scope is closed: no thread may be starting in it then.
+    yield* Effect.addFinalizer(() => lock.take(1))
     let crew: Crew | undefined
     let latest: Progress | undefined
     let isHeld = false
@@ -68,7 +70,7 @@ export const startRebuildThreads = (
 
     const startThreads = (lanes: ReadonlyArray<Lane | undefined>) =>
       Effect.gen(function* () {
-        const scope = yield* Scope.fork(outer, { _tag: "Sequential" })
+        const scope = yield* Scope.fork(inner, ExecutionStrategy.sequential)
         const said = new Array<Progress | undefined>(lanes.length).fill(undefined)
         const heard = (index: number, progress: ReadonlyArray<Progress>): void => {
           said[index] = progress.find((one) => one.build === build.id) ?? said[index]
@@ -137,9 +139,7 @@ export const startRebuildThreads = (
 
     const lanes = yield* lanesFor(options)
     yield* startThreads(lanes)
-    if (lanes.length > 1) yield* Effect.forkIn(untilLevel, outer)
-    // Who ends all of this waits until it is known what that is.
-    yield* Effect.addFinalizer(() => lock.take(1))
+    if (lanes.length > 1) yield* Effect.forkIn(untilLevel, inner)
 
     return {
       hold: (at) =>
