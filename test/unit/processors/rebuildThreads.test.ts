@@ -157,6 +157,24 @@ describe("a rebuild in two threads", () => {
     expect(deaths).toEqual([])
   })
 
+  it("ends in good order when it is cancelled while one thread takes over from two", {
+    timeout: 180_000,
+  }, async () => {
+    await start(2)
+    await untilAt("metrics-1")
+    for (let round = 2; round < 6; round++) {
+      await command(rebuild)
+      await untilAt(`metrics-${round}`)
+      // It is looked once a second whether the build is level.
+      const later = Date.now() + 600 + random.integer(1_000)
+      await until("the moment", 5_000, () => Date.now() >= later)
+      await command({ _tag: "Cancel", projection: "metrics" })
+      expect((await run(processors.progress)).map(({ build }) => build)).not.toContain(`metrics-${round}`)
+    }
+    await stop()
+    expect(deaths).toEqual([])
+  })
+
   it("goes on where each thread was when it is stopped at any moment and started in one, and leaves nothing when cancelled", {
     timeout: 180_000,
   }, async () => {
