@@ -1,4 +1,5 @@
-// Replay of all projections against bare reading and JSON.parse of the same log, in turns in one run.
+// Replay of all projections against bare reading and JSON.parse of the same log, in turns in one run; and the rebuild
+// of one projection beside them, in one thread and in two.
 //   node bench/replay.mjs [--events 1000000] [--dir DIRECTORY] [--clients EVENTS/10] [--runs 3] [--cpu-prof]
 // The history is made unless it is there. The read models of the last run stay in the directory.
 import { rmSync } from "node:fs"
@@ -9,11 +10,13 @@ import { parseArgs } from "node:util"
 import { makeHistory } from "./history.mjs"
 import { collectionsOf } from "./support/disk.mjs"
 import { phasesOf } from "./support/phases.mjs"
-import { directoryFor, fold, bare as readBare } from "./support/site.mjs"
+import { directoryFor, fold, bare as readBare, rebuildOnce } from "./support/site.mjs"
 import { count, median, megabytes, per, share, table, verdict } from "./support/text.mjs"
 import { sizeOf } from "./support/usage.mjs"
 
 const TARGET = 0.15
+/** What a second core is worth to a rebuild. */
+const SECOND = 1.4
 
 /** What an answer of the scripts says, as cells. */
 const cells = (name, result, reference) => [
@@ -34,13 +37,19 @@ export const replay = async ({ dir, events, clients, seed, runs, profile }) => {
     const whole = await readBare(dir, "whole")
     const replayed = await fold(dir, readModels)
     if (replayed.events !== bare.events) throw new Error("the replay and the bare reading saw different logs")
-    rounds.push({ bare, whole, replayed, ratio: replayed.eventsPerSecond / bare.eventsPerSecond })
+    const one = await rebuildOnce(dir, readModels, "metrics", 1)
+    const two = await rebuildOnce(dir, readModels, "metrics", 2)
+    const ratio = replayed.eventsPerSecond / bare.eventsPerSecond
+    const second = two.eventsPerSecond / one.eventsPerSecond
+    rounds.push({ bare, whole, replayed, one, two, ratio, second })
     console.error(
-      `run ${run}: ${per(replayed.eventsPerSecond)} of ${per(bare.eventsPerSecond)} = ${share(rounds.at(-1).ratio)}`,
+      `run ${run}: ${per(replayed.eventsPerSecond)} of ${per(bare.eventsPerSecond)} = ${share(ratio)}; with a second thread × ${second.toFixed(2)}`,
     )
   }
   const ratio = median(rounds.map((round) => round.ratio))
   const { bare, whole, replayed } = rounds.find((round) => round.ratio === ratio)
+  const second = median(rounds.map((round) => round.second))
+  const { one, two } = rounds.find((round) => round.second === second)
   console.log(
     `\nReplay of ${count(history.events)} events of ${count(history.clients)} clients (${count(bare.events)} with profiles and settings), median of ${runs}, ${cpus().length} cores:\n`,
   )
@@ -51,15 +60,17 @@ export const replay = async ({ dir, events, clients, seed, runs, profile }) => {
         cells("bare: event text, JSON.parse", bare, bare.eventsPerSecond),
         cells("bare: whole rows, JSON.parse of both texts", whole, bare.eventsPerSecond),
         cells("replay of all projections", replayed, bare.eventsPerSecond),
+        cells("rebuild of metrics in one thread", one, bare.eventsPerSecond),
+        cells("rebuild of metrics in two", two, bare.eventsPerSecond),
       ],
     ),
   )
   console.log(
-    `\nTarget ${share(TARGET)} of bare: ${share(ratio)} ${verdict(ratio >= TARGET)}. Log ${megabytes(sizeOf(join(dir, "log")))}, read models ${megabytes(sizeOf(readModels))}:\n`,
+    `\nTarget ${share(TARGET)} of bare: ${share(ratio)} ${verdict(ratio >= TARGET)}. Target × ${SECOND} with a second thread: × ${second.toFixed(2)} ${verdict(second >= SECOND)}. Log ${megabytes(sizeOf(join(dir, "log")))}, read models ${megabytes(sizeOf(readModels))}:\n`,
   )
   console.log(table(["collection", "rows", "MB", "bytes an event"], collectionsOf(readModels, events)))
   if (profile) await showProfile(dir)
-  return { ratio }
+  return { ratio, second }
 }
 
 const showProfile = async (dir) => {

@@ -20,6 +20,10 @@ export const fold = async (dir, readModels, profile) => {
   return json([script("replayAll.mjs"), dir, readModels, ...(profile === undefined ? [] : [profile])])
 }
 
+/** Rebuilds a projection beside read models that are up to date; what `rebuildOnce.mjs` prints. */
+export const rebuildOnce = (dir, readModels, projection, threads) =>
+  json([script("rebuildOnce.mjs"), dir, readModels, projection, String(threads)])
+
 export const bare = (dir, ...what) => json([script("bareReplay.mjs"), join(dir, "log"), ...what])
 
 /** Whether every projection of this code serves there, to the end of the log. */

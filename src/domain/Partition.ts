@@ -55,6 +55,18 @@ export const parseStream = (stream: string): StreamName | undefined => {
     : { kind: match[1] as "merchant" | "client", partition: Number(match[2]), owner: match[3] as string }
 }
 
+/** The same of a stream's partition alone, without a regular expression: it is asked for every event that is folded. */
+export const partitionOfStream = (stream: string): Partition | undefined => {
+  const at = stream.startsWith("merchant-") ? 9 : stream.startsWith("client-") ? 7 : -1
+  if (at < 0) return undefined
+  const partition =
+    (stream.charCodeAt(at) - 48) * 100 +
+    (stream.charCodeAt(at + 1) - 48) * 10 +
+    stream.charCodeAt(at + 2) -
+    48
+  return partition >= 0 && partition < PARTITIONS ? partition : undefined
+}
+
 /** The prefixes of all streams of a partition, for subscriptions. */
 export const prefixesOf = (partition: Partition): ReadonlyArray<string> => [
   `merchant-${digits(partition)}.`,

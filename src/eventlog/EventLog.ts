@@ -4,6 +4,7 @@ import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import type { NewEvent, RecordedEvent } from "../domain/Event.js"
+import type { Partition } from "../domain/Partition.js"
 import type { Position } from "../domain/Position.js"
 
 /** The revision of a stream that has no event yet. */
@@ -78,6 +79,11 @@ export interface SubscribeOptions {
   /** Events beyond this position. */
   readonly after: Position
   readonly prefixes?: ReadonlyArray<string>
+  /**
+   * Events of other partitions need not come, but for the last of a batch, which says when its end was recorded. A
+   * log that reads them anyway may give them.
+   */
+  readonly partitions?: ReadonlySet<Partition>
 }
 
 /** Events in log order, and the position up to which nothing is missing (events of other prefixes count). */
@@ -105,6 +111,11 @@ export interface EventLogService {
    * does not keep up is served from disk again; memory stays bounded.
    */
   readonly subscribe: (options: SubscribeOptions) => Stream.Stream<LogBatch, LogError>
+  /**
+   * How many events each partition has in a sample of the whole log, where that can be said without reading all of
+   * it.
+   */
+  readonly weights?: Effect.Effect<ReadonlyArray<number>, LogError>
   /** Position of the last event; `start` when there is none. */
   readonly head: Effect.Effect<Position, LogError>
 }

@@ -1,5 +1,5 @@
 import type { RecordedEvent } from "../domain/Event.js"
-import { PARTITIONS, type Partition } from "../domain/Partition.js"
+import { PARTITIONS, type Partition, partitionOfStream } from "../domain/Partition.js"
 import { compare, max, min, type Position, start } from "../domain/Position.js"
 import type { Build, Checkpoint, Put } from "../readmodels/ReadModels.js"
 import type { DeadLetters } from "./DeadLetters.js"
@@ -7,18 +7,6 @@ import { UnknownEvents, unknownOf } from "./KnownEvents.js"
 import type { Stopped } from "./Processors.js"
 import type { Projection } from "./Projection.js"
 import type { WorkingSet } from "./WorkingSet.js"
-
-/** The partition in a stream's name, `merchant-ppp.…` or `client-ppp.…`; undefined for a foreign stream. */
-export const partitionOfStream = (stream: string): Partition | undefined => {
-  const at = stream.startsWith("merchant-") ? 9 : stream.startsWith("client-") ? 7 : -1
-  if (at < 0) return undefined
-  const partition =
-    (stream.charCodeAt(at) - 48) * 100 +
-    (stream.charCodeAt(at + 1) - 48) * 10 +
-    stream.charCodeAt(at + 2) -
-    48
-  return partition >= 0 && partition < PARTITIONS ? partition : undefined
-}
 
 /** An event that could not be folded, and its place among those that were given. */
 export interface Failed {
@@ -29,7 +17,11 @@ export interface Failed {
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-/** One build being folded: its documents in work, and how far each partition has come. */
+const allPartitions: ReadonlySet<Partition> = new Set(Array.from({ length: PARTITIONS }, (_, p) => p))
+
+/**
+ * One build being folded, or some partitions of it: its documents in work, and how far each partition has come.
+ */
 export class BuildFold {
   private readonly positions: Array<Position>
   private readonly recordedAts: Array<number | null>
@@ -53,20 +45,36 @@ export class BuildFold {
     readonly unknown = new UnknownEvents(false),
     /** Missing: the build stops at an event that can't be folded. */
     readonly letters?: DeadLetters,
+    /** Those that are folded here; the others are somebody else's. */
+    private readonly partitions: ReadonlySet<Partition> = allPartitions,
   ) {
     this.positions = Array.from({ length: PARTITIONS }, (_, p) => checkpoints.get(p)?.position ?? start)
     this.recordedAts = Array.from({ length: PARTITIONS }, (_, p) => checkpoints.get(p)?.recordedAt ?? null)
-    this.furthest = this.positions.reduce(max)
-    this.upTo = this.positions.reduce(min)
+    const own = [...partitions]
+    const positions = own.map((partition) => this.positions[partition] ?? start)
+    this.furthest = positions.reduce(max)
+    this.upTo = positions.reduce(min)
     this.committed = this.upTo
-    this.lastRecordedAt = this.recordedAts.reduce(
-      (a, b) => (a === null ? b : b === null ? a : Math.max(a, b)),
-      null,
+    // What others of them have beyond is recorded later.
+    const last = own.flatMap((partition, i) =>
+      positions[i] === this.upTo ? (this.recordedAts[partition] ?? []) : [],
     )
+    this.lastRecordedAt = last.length === 0 ? null : Math.max(...last)
   }
 
-  /** The events that are not folded yet, in their order; a subscription that starts again repeats some. */
-  beyond(events: ReadonlyArray<RecordedEvent>): ReadonlyArray<RecordedEvent> {
+  /**
+   * The events that are not folded yet, in their order; a subscription that starts again repeats some. The last one
+   * is among them whoever folds it: `fold` learns from it how late it is.
+   */
+  beyond(all: ReadonlyArray<RecordedEvent>): ReadonlyArray<RecordedEvent> {
+    const last = all.length - 1
+    const events =
+      this.partitions === allPartitions
+        ? all
+        : all.filter(({ stream }, index) => {
+            const partition = partitionOfStream(stream)
+            return index === last || (partition !== undefined && this.partitions.has(partition))
+          })
     const first = events[0]
     if (first === undefined || compare(first.position, this.furthest) > 0) return events
     return events.filter(({ stream, position }) => {
@@ -95,6 +103,10 @@ export class BuildFold {
       const event = events[index] as RecordedEvent
       const partition = partitionOfStream(event.stream)
       if (partition === undefined) continue
+      if (!this.partitions.has(partition)) {
+        this.lastRecordedAt = event.metadata.recordedAt
+        continue
+      }
       if (!this.isOwn(event)) {
         this.recordedAts[partition] = event.metadata.recordedAt
         this.lastRecordedAt = event.metadata.recordedAt
@@ -202,7 +214,7 @@ export class BuildFold {
     const checkpoints = new Map<Partition, Checkpoint>()
     const { letters } = this
     const stalled = letters === undefined || letters.size === 0 ? undefined : letters.partitions
-    for (let partition = 0; partition < PARTITIONS; partition++) {
+    for (const partition of this.partitions) {
       const position = max(this.positions[partition] ?? start, this.upTo)
       checkpoints.set(partition, {
         ...{ position, recordedAt: this.recordedAts[partition] ?? null },
@@ -214,7 +226,7 @@ export class BuildFold {
   }
 
   markCommitted(): void {
-    for (let partition = 0; partition < PARTITIONS; partition++) {
+    for (const partition of this.partitions) {
       this.positions[partition] = max(this.positions[partition] ?? start, this.upTo)
     }
     this.committed = this.upTo

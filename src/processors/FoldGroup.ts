@@ -60,6 +60,8 @@ export class FoldGroup {
     private readonly readModels: ReadModelsService,
     private folds: ReadonlyArray<BuildFold>,
     private readonly onCommit: (progress: ReadonlyArray<Progress>) => Effect.Effect<void>,
+    /** How many share the memory in which this one holds what is not written yet. */
+    private readonly lanes = 1,
   ) {
     this.folding = { log, readModels, commit: (fold) => this.commitSurely(fold) }
   }
@@ -150,14 +152,14 @@ export class FoldGroup {
    */
   private mostBytes(): number {
     const spaced = this.lastCommitAt + SPACING * this.lastCommitMs
-    return performance.now() < spaced ? MOST_BYTES : MANY_BYTES
+    return (performance.now() < spaced ? MOST_BYTES : MANY_BYTES) / this.lanes
   }
 
   private isDue(): boolean {
     return (
-      this.pendingEvents >= MOST_EVENTS ||
+      this.pendingEvents >= MOST_EVENTS / this.lanes ||
       performance.now() >= this.dueAt() ||
-      this.folds.some(({ working }) => working.changedCount >= MOST_DOCUMENTS) ||
+      this.folds.some(({ working }) => working.changedCount >= MOST_DOCUMENTS / this.lanes) ||
       this.changedBytes() >= this.mostBytes()
     )
   }

@@ -1,4 +1,5 @@
 import { Duration, Effect, Exit, PubSub, Queue, Schedule, Scope, Stream } from "effect"
+import type { Partition } from "../domain/Partition.js"
 import { start as beginning, compare } from "../domain/Position.js"
 import type { EventLogService } from "../eventlog/EventLog.js"
 import { type Build, type ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
@@ -7,12 +8,13 @@ import { type DeadLetterPolicy, DeadLetters, deadLettersOf } from "./DeadLetters
 import { deliverAll } from "./Delivering.js"
 import { FoldGroup } from "./FoldGroup.js"
 import { logOnce, UnknownEvents } from "./KnownEvents.js"
+import type { Lane } from "./Lanes.js"
 import { merchantLog } from "./MerchantLog.js"
 import type { Progress } from "./Processors.js"
 import { definitionOf, type Projection } from "./Projection.js"
 import { type AnyReactor, foldOf as reactorFold } from "./Reactor.js"
 import type { Runner } from "./Runner.js"
-import { WorkingSet, type WorkingSetLimits } from "./WorkingSet.js"
+import { defaultLimits, WorkingSet, type WorkingSetLimits } from "./WorkingSet.js"
 
 export interface FoldRunnerOptions {
   readonly log: EventLogService
@@ -22,6 +24,8 @@ export interface FoldRunnerOptions {
   readonly limits?: WorkingSetLimits
   /** `live` when missing. */
   readonly deadLetters?: DeadLetterPolicy
+  /** The part of every build that is folded here; missing: all of it. */
+  readonly lane?: Lane
 }
 
 const retry = Schedule.exponential("200 millis").pipe(
@@ -51,7 +55,10 @@ interface Running {
 /** Folds in this thread, until the scope closes; what is folded by then is committed. */
 export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { log, readModels, projections, reactors = [], deadLetters: policy = "live" } = options
+    const { log, readModels, projections, reactors = [], deadLetters: policy = "live", lane } = options
+    const { documents, bytes } = options.limits ?? defaultLimits
+    const lanes = lane?.of ?? 1
+    const limits = { documents: documents / lanes, bytes: bytes / lanes }
     const changes = yield* PubSub.sliding<Progress>(64)
     const latest = new Map<string, { readonly progress: Progress; readonly at: number }>()
     const running = new Map<string, Running>()
@@ -84,14 +91,16 @@ export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner
         const now = readModels.loadNow
         const working = new WorkingSet(
           now === undefined ? () => undefined : (collection, key) => now(build.id, { collection, key }),
-          options.limits,
+          limits,
         )
         const unknown = new UnknownEvents(isStrict, logFirst)
-        const stored = yield* deadLettersOf(readModels, build.id)
+        const stored = (yield* deadLettersOf(readModels, build.id)).filter(
+          ({ partition }) => lane?.partitions.has(partition) !== false,
+        )
         const isParking = policy === "always" || (policy === "live" && !isStrict)
         // What was set aside before waits on, whatever is set now: nothing may pass it.
         const letters = isParking || stored.length > 0 ? new DeadLetters(stored) : undefined
-        return new BuildFold(build, projection, checkpoints, working, unknown, letters)
+        return new BuildFold(build, projection, checkpoints, working, unknown, letters, lane?.partitions)
       })
 
     const startGroup = (builds: ReadonlyArray<Build>, where: "live" | "aside", log: EventLogService) =>
@@ -101,11 +110,21 @@ export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner
         yield* stopWhenAhead(log, folds).pipe(
           Effect.catchAll((error) => Effect.logWarning("the head of the event log could not be read", error)),
         )
+        // Makes the store of a new build, before another of its lanes does.
+        if (lane !== undefined) {
+          for (const { build } of folds) yield* readModels.commit(build.id, [], new Map())
+        }
         const scope = yield* Scope.fork(outer, { _tag: "Sequential" })
-        const group = new FoldGroup(log, readModels, folds, (progress) => Effect.forEach(progress, publish))
+        const group = new FoldGroup(
+          log,
+          readModels,
+          folds,
+          (progress) => Effect.forEach(progress, publish),
+          lanes,
+        )
         for (const fold of folds) running.set(fold.build.id, { fold, group, scope })
         yield* group.announce
-        yield* run(group, log).pipe(Scope.extend(scope))
+        yield* run(group, log, lane?.partitions).pipe(Scope.extend(scope))
         for (const { build } of folds) {
           const reactor = reactorOf(build)
           if (reactor === undefined) continue
@@ -172,8 +191,13 @@ export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner
     }
   })
 
-const run = (group: FoldGroup, log: EventLogService): Effect.Effect<void, never, Scope.Scope> =>
+const run = (
+  group: FoldGroup,
+  log: EventLogService,
+  partitions: ReadonlySet<Partition> | undefined,
+): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
+    const of = partitions === undefined ? {} : { partitions }
     yield* Effect.addFinalizer(() =>
       group.letGo.pipe(
         Effect.zipRight(group.flush),
@@ -185,7 +209,9 @@ const run = (group: FoldGroup, log: EventLogService): Effect.Effect<void, never,
     )
     yield* Effect.forkScoped(group.flusher)
     yield* Effect.forkScoped(
-      Effect.suspend(() => log.subscribe({ after: group.after() }).pipe(Stream.runForEach(group.take))).pipe(
+      Effect.suspend(() =>
+        log.subscribe({ after: group.after(), ...of }).pipe(Stream.runForEach(group.take)),
+      ).pipe(
         Effect.zipRight(Effect.fail(new SubscriptionEnded())),
         Effect.catchTag("LogDamaged", (error) => group.stop(error.message)),
         Effect.tapError((error) => Effect.logWarning("reading the event log failed; trying again", error)),

@@ -1,7 +1,6 @@
 import type { RecordedEvent } from "../domain/Event.js"
-import { PARTITIONS } from "../domain/Partition.js"
+import { PARTITIONS, partitionOfStream } from "../domain/Partition.js"
 import { compare, type Position, start } from "../domain/Position.js"
-import { partitionOfStream } from "./BuildFold.js"
 import type { Docs, Projection } from "./Projection.js"
 
 /** What is wrong with the log itself. */

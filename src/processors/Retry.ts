@@ -1,9 +1,9 @@
 import { Data, Effect, Stream } from "effect"
 import type { RecordedEvent } from "../domain/Event.js"
-import { prefixesOf } from "../domain/Partition.js"
+import { partitionOfStream, prefixesOf } from "../domain/Partition.js"
 import { compare, max, type Position, start } from "../domain/Position.js"
 import type { LogError } from "../eventlog/EventLog.js"
-import { type BuildFold, partitionOfStream } from "./BuildFold.js"
+import type { BuildFold } from "./BuildFold.js"
 import { type Folding, loadFor } from "./SetAside.js"
 
 /** Events that are folded, and committed, in one go: the live ones wait so long. */

@@ -2,6 +2,7 @@ import { Worker } from "node:worker_threads"
 import { Data, Deferred, Effect, Runtime, type Scope } from "effect"
 import type { Position } from "../domain/Position.js"
 import type { DeadLetterPolicy } from "../processors/DeadLetters.js"
+import type { Lane } from "../processors/Lanes.js"
 import type { Progress } from "../processors/Processors.js"
 import { ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import { threadUrl } from "../threads/threadUrl.js"
@@ -21,6 +22,8 @@ export interface FoldingThreadOptions {
   readonly forThread: () => LogForThread
   readonly readModels: ReadModelsData
   readonly isAside: boolean
+  /** The part of its builds that it folds; missing: all. */
+  readonly lane?: Lane
   readonly deadLetters: DeadLetterPolicy
   /** Of every build that the thread folds. */
   readonly onProgress: (progress: ReadonlyArray<Progress>) => void
@@ -54,12 +57,15 @@ export const startFoldingThread = (
     let closing = false
     let dead: string | undefined
 
+    const answerNone = (reason: string): void => {
+      for (const answer of waiting.values()) answer(new ReadModelsUnavailable({ reason }))
+      waiting.clear()
+    }
     const died = (reason: string): void => {
       if (dead !== undefined || closing) return
       dead = reason
       const error = new ProcessorsDied({ reason })
-      for (const answer of waiting.values()) answer(new ReadModelsUnavailable({ reason: error.message }))
-      waiting.clear()
+      answerNone(error.message)
       const starting = Runtime.runSync(runtime)(Deferred.fail(ready, error))
       if (!starting) options.onDied(error)
     }
@@ -72,8 +78,8 @@ export const startFoldingThread = (
     }
 
     const log = options.forThread()
-    const { readModels, isAside, deadLetters } = options
-    const data: ProcessorsThreadData = { log, readModels, isAside, deadLetters }
+    const { readModels, isAside, deadLetters, lane } = options
+    const data: ProcessorsThreadData = { log, readModels, isAside, deadLetters, ...(lane && { lane }) }
     const worker = new Worker(threadUrl("./processorsThread.js", import.meta.url), {
       workerData: data,
       transferList: log._tag === "Embedded" ? [log.feed] : [],
@@ -116,6 +122,8 @@ export const startFoldingThread = (
         worker.postMessage("stop")
         yield* Deferred.await(stopped).pipe(Effect.timeoutOption(STOP_MS))
         yield* Effect.promise(() => worker.terminate())
+        dead ??= "the thread was told to end"
+        answerNone(dead)
       }),
     )
     yield* Deferred.await(ready)

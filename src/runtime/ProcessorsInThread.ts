@@ -1,17 +1,19 @@
 import { Effect, Exit, Layer, PubSub, Runtime, Scope, Stream } from "effect"
-import { EventLog } from "../eventlog/EventLog.js"
+import { EventLog, type EventLogService } from "../eventlog/EventLog.js"
 import { type ControllerTuning, makeController } from "../processors/Controller.js"
 import type { DeadLetterPolicy } from "../processors/DeadLetters.js"
 import { allDefinitions } from "../processors/Fingerprint.js"
 import { withoutOldRates } from "../processors/FoldRunner.js"
 import { Processors, type Progress } from "../processors/Processors.js"
+import { definitionOf } from "../processors/Projection.js"
 import type { Runner } from "../processors/Runner.js"
 import { projectionsWith } from "../projections/index.js"
-import { type Build, ReadModels, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
+import { type Build, ReadModels, type ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import type { LogForThread } from "./EventLogs.js"
-import { type FoldingThread, type ProcessorsDied, startFoldingThread } from "./FoldingThread.js"
+import { type ProcessorsDied, startFoldingThread } from "./FoldingThread.js"
 import { reactorsHere } from "./Reactors.js"
 import type { ReadModelsData } from "./ReadModelStore.js"
+import { type RebuildThreads, startRebuildThreads } from "./RebuildThreads.js"
 
 export { ProcessorsDied } from "./FoldingThread.js"
 
@@ -24,18 +26,25 @@ export interface ProcessorsInThreadOptions {
   /** Called once, should the thread that serves end by itself while the layer lives. */
   readonly onDied: (error: ProcessorsDied) => void
   readonly tuning?: ControllerTuning
+  /** How many threads fold a build that catches up, at most; 1 when missing. */
+  readonly rebuildThreads?: number
 }
 
 interface Aside {
-  readonly thread: FoldingThread
+  /** Closing it writes what is folded. */
   readonly scope: Scope.CloseableScope
+  /** Missing while they start. */
+  readonly threads?: RebuildThreads
 }
 
 /**
- * Folds in threads: one for all builds that are up to date, and one more for each that is being built, which
- * must not hold up those. A build moves over when its thread is told to stop and the other to start.
+ * Folds in threads: one for all builds that are up to date, and more for each that is being built, which
+ * must not hold up those. A build moves over when its threads are told to stop and the other to start.
  */
-const makeRunner = (options: ProcessorsInThreadOptions): Effect.Effect<Runner, ProcessorsDied, Scope.Scope> =>
+const makeRunner = (
+  options: ProcessorsInThreadOptions,
+  log: EventLogService,
+): Effect.Effect<Runner, ProcessorsDied, Scope.Scope> =>
   Effect.gen(function* () {
     const threads = { deadLetters: "live" as const, ...options }
     const runtime = yield* Effect.runtime<never>()
@@ -66,24 +75,29 @@ const makeRunner = (options: ProcessorsInThreadOptions): Effect.Effect<Runner, P
     const startAside = (build: Build) =>
       Effect.gen(function* () {
         const scope = yield* Scope.fork(outer, { _tag: "Sequential" })
-        const died = (error: ProcessorsDied): void => {
-          const known = latest.get(build.id)?.progress
-          if (known === undefined || !asides.has(build.id)) return
-          note({ ...known, stopped: { position: undefined, eventType: undefined, reason: error.reason } })
+        const onProgress = (progress: Progress): void => {
+          if (asides.get(build.id)?.scope === scope) note(progress)
         }
-        const onProgress = (progress: ReadonlyArray<Progress>): void => {
-          for (const one of progress) if (asides.has(one.build)) note(one)
-        }
-        const own = yield* startFoldingThread({ ...threads, isAside: true, onProgress, onDied: died }).pipe(
+        asides.set(build.id, { scope })
+        const isReactor = reactorsHere().some((one) => definitionOf(one) === build.definition)
+        // What a reactor does waits in one place, MongoDB's builds have one writer, a merchant has one partition.
+        const isOne = isReactor || options.readModels.url !== undefined || build.merchantId !== undefined
+        const own = yield* startRebuildThreads({
+          ...threads,
+          ...{ log, build, onProgress, threads: isOne ? 1 : (options.rebuildThreads ?? 1) },
+        }).pipe(
           Scope.extend(scope),
-          Effect.mapError(({ reason }) => new ReadModelsUnavailable({ reason })),
+          Effect.tapError(() => Effect.zipRight(Scope.close(scope, Exit.void), forget(build.id))),
         )
-        asides.set(build.id, { thread: own, scope })
-        yield* own.order({ _tag: "Start", builds: [build] })
+        asides.set(build.id, { scope, threads: own })
       })
 
-    const threadOf = (build: string): FoldingThread | undefined =>
-      asides.get(build)?.thread ?? (live.has(build) ? thread : undefined)
+    const forget = (build: string) =>
+      Effect.sync(() => {
+        asides.delete(build)
+        live.delete(build)
+        latest.delete(build)
+      })
 
     return {
       start: (builds, where) =>
@@ -98,32 +112,33 @@ const makeRunner = (options: ProcessorsInThreadOptions): Effect.Effect<Runner, P
           const aside = asides.get(build)
           if (aside !== undefined) yield* Scope.close(aside.scope, Exit.void)
           else if (live.has(build)) yield* thread.order({ _tag: "Stop", build })
-          asides.delete(build)
-          live.delete(build)
-          latest.delete(build)
+          yield* forget(build)
         }).pipe(
           Effect.catchAll((error) => Effect.logWarning(`${build} could not be stopped in good order`, error)),
         ),
       drop: (build) => Effect.asVoid(thread.order({ _tag: "Drop", build })),
       hold: (build, at) =>
-        Effect.suspend(
-          () => threadOf(build)?.order({ _tag: "Hold", build, at }) ?? Effect.succeed(undefined),
-        ).pipe(
+        Effect.suspend(() => {
+          if (live.has(build)) return thread.order({ _tag: "Hold", build, at })
+          return asides.get(build)?.threads?.hold(at) ?? Effect.succeed(undefined)
+        }).pipe(
           Effect.catchAll((error) =>
             Effect.as(Effect.logWarning(`${build} could not be held`, error), undefined),
           ),
         ),
       letGo: (build) =>
-        Effect.suspend(
-          () => threadOf(build)?.order({ _tag: "LetGo", build }) ?? Effect.succeed(undefined),
-        ).pipe(
+        Effect.suspend((): Effect.Effect<unknown, ReadModelsUnavailable> => {
+          if (live.has(build)) return thread.order({ _tag: "LetGo", build })
+          return asides.get(build)?.threads?.letGo ?? Effect.void
+        }).pipe(
           Effect.catchAll((error) => Effect.logWarning(`${build} could not be let go`, error)),
           Effect.asVoid,
         ),
       retry: (build) =>
-        Effect.suspend(
-          () => threadOf(build)?.order({ _tag: "Retry", build }) ?? Effect.succeed(undefined),
-        ).pipe(Effect.asVoid),
+        Effect.suspend((): Effect.Effect<unknown, ReadModelsUnavailable> => {
+          if (live.has(build)) return thread.order({ _tag: "Retry", build })
+          return asides.get(build)?.threads?.retry ?? Effect.void
+        }).pipe(Effect.asVoid),
       progress: Effect.sync(() => withoutOldRates(latest.values())),
       changes: Stream.fromPubSub(changes),
     }
@@ -141,7 +156,7 @@ export const layer = (
     Effect.gen(function* () {
       const log = yield* EventLog
       const readModels = yield* ReadModels
-      const runner = yield* makeRunner(options)
+      const runner = yield* makeRunner(options, log)
       const definitions = allDefinitions(
         projectionsWith(process.env.TIDEMARK_PROJECTIONS ?? ""),
         reactorsHere(),

@@ -65,10 +65,11 @@ const choose = (
   )
 }
 
-export const writerLayer = (data: ReadModelsData): ReadModelsLayer =>
+/** `writers`: how many threads write the same builds; MongoDB's have one. */
+export const writerLayer = (data: ReadModelsData, writers = 1): ReadModelsLayer =>
   choose(
     data,
-    (directory) => EmbeddedReadModels.layer({ directory }),
+    (directory) => EmbeddedReadModels.layer({ directory, writers }),
     (store, url) => store.layer({ url }),
   )
 

@@ -73,6 +73,7 @@ const open = (
       forThread,
       readModels,
       deadLetters: settings.deadLetters,
+      rebuildThreads: settings.rebuildThreads,
       tuning: { standbyForMs: Duration.toMillis(settings.standbyFor) },
       onDied: ({ reason }) => died(new PartDied({ part: "the processors' thread", reason })),
     })

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { Config, ConfigError, Duration, Effect, Either, Option, Redacted } from "effect"
 import { STANDARD_IDLE_AFTER_MS } from "../domain/IdleTimes.js"
 import { faultOf, isConnection } from "../eventlog/eventstoredb/Connection.js"
@@ -24,6 +25,8 @@ export interface RuntimeSettings {
   readonly standbyFor: Duration.Duration
   /** Where events that can't be folded are set aside; elsewhere the build stops at the first. */
   readonly deadLetters: DeadLetterPolicy
+  /** How many threads fold a rebuild. */
+  readonly rebuildThreads: number
   readonly logSlowdownMs: number
   /** A country database in MaxMind DB format. */
   readonly countryFile: Option.Option<string>
@@ -119,6 +122,18 @@ const deadLetters = Config.string(DEAD_LETTERS).pipe(
   }),
 )
 
+const REBUILD_THREADS = "TIDEMARK_REBUILD_THREADS"
+const MOST_REBUILD_THREADS = 16
+
+/** Each takes memory; a second one is worth it wherever there is a core for it. */
+const rebuildThreads = Config.integer(REBUILD_THREADS).pipe(
+  Config.withDefault(Math.min(2, availableParallelism())),
+  Config.validate({
+    message: `${REBUILD_THREADS} must be a number of threads, 1 to ${MOST_REBUILD_THREADS}`,
+    validation: (value) => value >= 1 && value <= MOST_REBUILD_THREADS,
+  }),
+)
+
 const slowdown = Config.integer("TIDEMARK_FAULT_LOG_SLOWDOWN_MS").pipe(
   Config.withDefault(0),
   Config.validate({
@@ -146,6 +161,7 @@ export const runtimeSettings: Effect.Effect<RuntimeSettings, ConfigError.ConfigE
         Config.map((value) => value !== "production"),
       ),
       deadLetters: yield* deadLetters,
+      rebuildThreads: yield* rebuildThreads,
       logSlowdownMs: yield* slowdown,
       countryFile: yield* Config.option(Config.nonEmptyString("TIDEMARK_COUNTRY_FILE")),
       alerts: yield* alertSettings,

@@ -8,6 +8,7 @@ import type { Position } from "../domain/Position.js"
 import { EventLog } from "../eventlog/EventLog.js"
 import type { DeadLetterPolicy } from "../processors/DeadLetters.js"
 import { makeFoldRunner } from "../processors/FoldRunner.js"
+import type { Lane } from "../processors/Lanes.js"
 import type { Progress } from "../processors/Processors.js"
 import type { Runner } from "../processors/Runner.js"
 import { projectionsWith } from "../projections/index.js"
@@ -23,6 +24,8 @@ export interface ProcessorsThreadData {
   /** Whether nobody waits for what is folded here. */
   readonly isAside: boolean
   readonly deadLetters: DeadLetterPolicy
+  /** The part of its builds that is folded here; missing: all. */
+  readonly lane?: Lane
 }
 
 /** What a thread is told to do, as in `Runner`. */
@@ -58,7 +61,7 @@ const say = (message: ProcessorsMessage): void => port.postMessage(message)
 /** Beside those that always run: `TIDEMARK_PROJECTIONS=hourly, funnel`. */
 const projections = projectionsWith(process.env.TIDEMARK_PROJECTIONS ?? "")
 
-const layers = Layer.merge(layerInThread(data.log), writerLayer(data.readModels))
+const layers = Layer.merge(layerInThread(data.log), writerLayer(data.readModels, data.lane?.of))
 
 const carryOut = (runner: Runner, order: Order) => {
   switch (order._tag) {
@@ -86,6 +89,7 @@ const run = Effect.gen(function* () {
     projections,
     reactors: reactorsHere(),
     deadLetters: data.deadLetters,
+    ...(data.lane && { lane: data.lane }),
   })
   const report = runner.progress.pipe(Effect.map((progress) => say({ _tag: "Progress", progress })))
   const answer = ({ id, order }: Call) =>

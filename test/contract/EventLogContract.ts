@@ -3,6 +3,7 @@ import { Chunk, Effect, Either, Fiber, Stream } from "effect"
 import fc from "fast-check"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import type { NewEvent, RecordedEvent } from "../../src/domain/Event.js"
+import { PARTITIONS, partitionOfStream } from "../../src/domain/Partition.js"
 import { compare, isPosition, type Position, start } from "../../src/domain/Position.js"
 import {
   type Append,
@@ -368,6 +369,56 @@ export const eventLogContract = (name: string, open: () => Promise<OpenedLog>): 
       await until("the event that is for it", () => follower.seen.length === 1)
       expect(follower.upTo()).toBe(third.position)
       await follower.stop()
+    })
+
+    it("gives a subscriber of some partitions all of their events, and the last of every batch", async () => {
+      const partitions = new Set([1, 3])
+      const append = (count: number, revision: number) =>
+        Effect.runPromise(
+          log.append(
+            Array.from({ length: count }, (_, i) => ({
+              stream: `${(i % 5) % 2 === 0 ? "merchant" : "client"}-00${i % 5}.m`,
+              expectedRevision: revision + Math.floor(i / 5),
+              events: events(1),
+            })),
+          ),
+        )
+      await append(50, NO_STREAM)
+      const batches: Array<LogBatch> = []
+      const fiber = Effect.runFork(
+        Stream.runForEach(log.subscribe({ after: start, partitions }), (batch) =>
+          Effect.sync(() => batches.push(batch)),
+        ),
+      )
+      const head = () => Effect.runPromise(log.head)
+      const isAt = (position: Position) => () => compare(batches.at(-1)?.upTo ?? start, position) >= 0
+      await until("caught up", isAt(await head()))
+      await append(25, 9)
+      await until("live", isAt(await head()))
+      await Effect.runPromise(Fiber.interrupt(fiber))
+      const isOwn = ({ stream }: RecordedEvent) => partitions.has(partitionOfStream(stream) ?? -1)
+      const all = await collect(log.readAll({ direction: "forwards" }))
+      expect(ids(batches.flatMap((batch) => batch.events).filter(isOwn))).toEqual(ids(all.filter(isOwn)))
+      for (const batch of batches.filter(({ events }) => events.length > 0)) {
+        const upTo = all.filter(({ position }) => compare(position, batch.upTo) <= 0)
+        expect(batch.events.at(-1)?.position).toBe(upTo.at(-1)?.position)
+      }
+    })
+
+    it("says how many events each partition has in a sample, where it can", async () => {
+      if (log.weights === undefined) return
+      expect(new Set(await Effect.runPromise(log.weights))).toEqual(new Set([0]))
+      await appended("merchant-001.m", NO_STREAM, events(30))
+      await appended("client-200.c", NO_STREAM, events(10))
+      await appended("somebody-else", NO_STREAM, events(1))
+      const weights = await Effect.runPromise(log.weights)
+      expect([weights.length, weights[1], weights[200]]).toEqual([PARTITIONS, 30, 10])
+      await appended("merchant-001.m", 29, events(9_959))
+      const sampled = await Effect.runPromise(log.weights)
+      const all = sampled.reduce((sum, weight) => sum + weight, 0)
+      expect(all).toBeGreaterThan(4_000)
+      expect(all).toBeLessThan(5_000)
+      expect(sampled[1]).toBeGreaterThan(0.98 * all)
     })
 
     it("never leaves a gap or a double between catching up and live, whatever is appended meanwhile", async () => {

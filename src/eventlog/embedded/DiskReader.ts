@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs"
 import { DatabaseSync, type DatabaseSyncInstance, type StatementSyncInstance } from "@photostructure/sqlite"
 import type { RecordedEvent } from "../../domain/Event.js"
+import { PARTITIONS, type Partition, partitionOfStream } from "../../domain/Partition.js"
 import { LogDamaged, LogUnavailable } from "../EventLog.js"
 import { failureOf } from "./Failure.js"
 import { filesOf } from "./Files.js"
@@ -14,6 +15,11 @@ type Statement = StatementSyncInstance
 export interface Page {
   readonly events: ReadonlyArray<RecordedEvent>
   readonly scannedTo: number
+}
+
+const isIn = (partitions: ReadonlySet<Partition>, stream: string): boolean => {
+  const partition = partitionOfStream(stream)
+  return partition !== undefined && partitions.has(partition)
 }
 
 /** Sequences that one page covers at most, when it is read whole and when only some streams are wanted. */
@@ -83,10 +89,34 @@ export class DiskReader {
   }
 
   /** The next stretch after a sequence, towards the end of the log. */
-  after(sequence: number, prefixes: ReadonlyArray<string> | undefined, limit: number): Page {
+  after(
+    sequence: number,
+    prefixes: ReadonlyArray<string> | undefined,
+    limit: number,
+    partitions?: ReadonlySet<Partition>,
+  ): Page {
     const to = Math.min(this.head(), sequence + this.#length(prefixes, limit))
     if (to <= sequence) return { events: [], scannedTo: sequence }
-    return { events: this.#stretch(sequence + 1, to, prefixes), scannedTo: to }
+    return { events: this.#stretch(sequence + 1, to, prefixes, partitions), scannedTo: to }
+  }
+
+  /** Counts the events of each partition in so many stretches, which lie as far apart in the whole log. */
+  *weights(stretches: number, length: number): Generator<undefined, ReadonlyArray<number>> {
+    const counts = new Array<number>(PARTITIONS).fill(0)
+    const head = this.head()
+    const step = Math.max(length, Math.floor(head / stretches))
+    for (let first = 1; first <= head; first += step) {
+      const to = Math.min(head, first + length - 1)
+      this.#try(`events ${first} to ${to}`, () => {
+        const rows = this.#streamsBetween.all(first, to) as unknown as Array<[number, number]>
+        for (const [sequence, id] of rows) {
+          const partition = partitionOfStream(this.#names.nameOf(id, sequence))
+          if (partition !== undefined) counts[partition] = (counts[partition] as number) + 1
+        }
+      })
+      yield
+    }
+    return counts
   }
 
   /** The stretch before a sequence, newest first; `scannedTo` is the oldest looked at. */
@@ -116,13 +146,25 @@ export class DiskReader {
     })
   }
 
-  #stretch(from: number, to: number, prefixes: ReadonlyArray<string> | undefined): Array<RecordedEvent> {
+  #stretch(
+    from: number,
+    to: number,
+    prefixes: ReadonlyArray<string> | undefined,
+    partitions?: ReadonlySet<Partition>,
+  ): Array<RecordedEvent> {
     return this.#try(`events ${from} to ${to}`, () => {
       if (prefixes !== undefined) return this.#filtered(from, to, prefixes)
       const rows = this.#between.all(from, to) as unknown as Array<Row>
       this.#whole(rows, from, to)
       this.#adapt(rows)
-      return rows.map((row) => decodeRow(row, this.#names.nameOf(row[1], row[0]), this.file))
+      const events: Array<RecordedEvent> = []
+      for (const row of rows) {
+        const stream = this.#names.nameOf(row[1], row[0])
+        // To check and to parse an event takes longer than to read it.
+        if (partitions !== undefined && row[0] !== to && !isIn(partitions, stream)) continue
+        events.push(decodeRow(row, stream, this.file))
+      }
+      return events
     })
   }
 

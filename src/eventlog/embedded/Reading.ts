@@ -1,13 +1,24 @@
 import { Chunk, Effect, Option, Stream } from "effect"
 import type { RecordedEvent } from "../../domain/Event.js"
 import { fromNumber } from "../../domain/Position.js"
-import type { EventLogService, LogBatch, LogError, ReadAllOptions, ReadStreamOptions } from "../EventLog.js"
+import type {
+  EventLogService,
+  LogBatch,
+  LogError,
+  ReadAllOptions,
+  ReadStreamOptions,
+  SubscribeOptions,
+} from "../EventLog.js"
 import type { DiskReader } from "./DiskReader.js"
 import { failureOf } from "./Failure.js"
 import type { LiveFeed } from "./LiveFeed.js"
 import { Subscription, type SubscriptionBounds } from "./Subscription.js"
 
 type Events = ReadonlyArray<RecordedEvent>
+
+/** What `weights` looks at: some pages of the index of a table that may have gigabytes. */
+const SAMPLED_STRETCHES = 128
+const SAMPLED_EVENTS = 32
 
 /** How often the disk is asked where there is no live feed. */
 const POLL_MS = 100
@@ -81,11 +92,10 @@ const subscribe = (
   reader: DiskReader,
   feed: LiveFeed | undefined,
   bounds: SubscriptionBounds,
-  after: number,
-  prefixes: ReadonlyArray<string> | undefined,
+  { after, ...wanted }: SubscribeOptions,
 ) => {
   const acquire = Effect.acquireRelease(
-    Effect.sync(() => new Subscription(reader, feed, bounds, prefixes, after)),
+    Effect.sync(() => new Subscription(reader, feed, bounds, wanted, Number(after))),
     (subscription) => Effect.sync(() => subscription.close()),
   )
   const woken = (subscription: Subscription): Effect.Effect<void> =>
@@ -112,15 +122,30 @@ const subscribe = (
   return Stream.unwrapScoped(Effect.map(acquire, (subscription) => Stream.repeatEffect(next(subscription))))
 }
 
+type Weights = Effect.Effect<ReadonlyArray<number>, LogError>
+
+const weights = (reader: DiskReader): Weights =>
+  Effect.suspend(() => {
+    const counting = reader.weights(SAMPLED_STRETCHES, SAMPLED_EVENTS)
+    const next: Weights = Effect.flatMap(
+      attempt(reader.file, () => counting.next()),
+      ({ value, done }) => (done === true ? Effect.succeed(value) : Effect.zipRight(turn, next)),
+    )
+    return next
+  })
+
 /** The reading half of the port, over one connection and, when there is one, a live feed. */
 export const readingOf = (
   reader: DiskReader,
   feed: LiveFeed | undefined,
   bounds: SubscriptionBounds,
-): Pick<EventLogService, "readAll" | "readStream" | "subscribe" | "head"> => ({
+): Pick<EventLogService, "readAll" | "readStream" | "subscribe" | "head"> & {
+  readonly weights: Weights
+} => ({
   readAll: (options) => Stream.suspend(() => readAll(reader, options)),
   readStream: (stream, options) => Stream.suspend(() => readStream(reader, stream, options)),
-  subscribe: ({ after, prefixes }) => subscribe(reader, feed, bounds, Number(after), prefixes),
+  subscribe: (options) => subscribe(reader, feed, bounds, options),
+  weights: weights(reader),
   head: Effect.map(
     attempt(reader.file, () => reader.head()),
     fromNumber,

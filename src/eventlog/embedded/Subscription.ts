@@ -1,6 +1,6 @@
 import type { RecordedEvent } from "../../domain/Event.js"
 import { fromNumber } from "../../domain/Position.js"
-import { type LogBatch, LogUnavailable } from "../EventLog.js"
+import { type LogBatch, LogUnavailable, type SubscribeOptions } from "../EventLog.js"
 import type { DiskReader } from "./DiskReader.js"
 import type { Listener, LiveBatch, LiveFeed } from "./LiveFeed.js"
 
@@ -37,7 +37,7 @@ export class Subscription implements Listener {
     private readonly reader: DiskReader,
     private readonly feed: LiveFeed | undefined,
     private readonly bounds: SubscriptionBounds,
-    private readonly prefixes: ReadonlyArray<string> | undefined,
+    private readonly wanted: Pick<SubscribeOptions, "prefixes" | "partitions">,
     private at: number,
   ) {
     feed?.add(this)
@@ -80,7 +80,8 @@ export class Subscription implements Listener {
   #fromDisk(): Step {
     const joins = this.feed?.listening === true
     // What is committed while the disk is read must not be missed: collect first, then read.
-    const { events, scannedTo } = this.reader.after(this.at, this.prefixes, STEP_EVENTS)
+    const { prefixes, partitions } = this.wanted
+    const { events, scannedTo } = this.reader.after(this.at, prefixes, STEP_EVENTS, partitions)
     if (scannedTo > this.at) {
       this.at = scannedTo
       return { _tag: "Batch", batch: { events, upTo: fromNumber(scannedTo) } }
@@ -120,7 +121,8 @@ export class Subscription implements Listener {
   }
 
   #wants(stream: string): boolean {
-    return this.prefixes === undefined || this.prefixes.some((prefix) => stream.startsWith(prefix))
+    const { prefixes } = this.wanted
+    return prefixes === undefined || prefixes.some((prefix) => stream.startsWith(prefix))
   }
 
   #drop(): void {

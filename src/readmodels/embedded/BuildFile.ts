@@ -11,6 +11,7 @@ import {
   openWriter,
   type Statement,
   Table,
+  waitMs,
   whereTableExists,
 } from "./Tables.js"
 
@@ -22,6 +23,11 @@ interface DocRow {
 /** When readers keep the write-ahead log from starting over, it is forced to, but not all the time. */
 const LARGE_WAL = 256 * 1024 * 1024
 const FORCE_EVERY_MS = 30_000
+/** Another writer reads nearly all the time, and lets go of what it reads often: this one may wait for it. */
+const LARGE_WAL_OF_SEVERAL = 128 * 1024 * 1024
+const FORCE_EVERY_MS_OF_SEVERAL = 1_000
+/** After so many documents a writer among several reads on from what the others have committed meanwhile. */
+const LOADS = 512
 
 /** Puts of each collection in order of their keys: neighbours lie in the same pages. */
 const sorted = (puts: ReadonlyArray<Put>): ReadonlyMap<string, ReadonlyArray<Put>> => {
@@ -38,8 +44,9 @@ const sorted = (puts: ReadonlyArray<Put>): ReadonlyMap<string, ReadonlyArray<Put
 const none: Answer["checkpoint"] = { position: start, recordedAt: null }
 
 /**
- * The documents of one build in one SQLite file, synchronously; errors are thrown. One writer, any number of
- * readers in other threads and processes. A build that has no file has no documents.
+ * The documents of one build in one SQLite file, synchronously; errors are thrown. Any number of readers in other
+ * threads and processes, and one writer; or several, which are told so, and none of which touches another's
+ * documents and partitions: they take turns to commit. A build that has no file has no documents.
  */
 export class BuildFile {
   private database: Database | undefined
@@ -51,11 +58,13 @@ export class BuildFile {
   /** Of the file that is open, to a reader. */
   private inode = 0
   private isHeld = false
+  private loads = 0
 
   constructor(
     private readonly directory: string,
     private readonly build: string,
     private readonly mode: "writer" | "reader",
+    private readonly writers = 1,
   ) {}
 
   private get file(): string {
@@ -94,7 +103,7 @@ export class BuildFile {
   }
 
   private create(): Database {
-    this.database ??= openWriter(this.directory, this.build)
+    this.database ??= openWriter(this.directory, this.build, this.writers)
     return this.database
   }
 
@@ -129,10 +138,15 @@ export class BuildFile {
 
   /**
    * One document, for the writer between commits. It leaves a transaction open, which the next commit ends:
-   * within one a look-up costs a third. Nobody else writes, so that it stays valid.
+   * within one a look-up costs a third. Nobody else writes these documents, so that it stays valid.
    */
   loadNow(ref: Ref): Doc | undefined {
-    if (this.open()?.isTransaction === false) this.database?.exec("BEGIN")
+    const database = this.open()
+    if (database?.isTransaction === true && this.writers > 1 && ++this.loads % LOADS === 0) {
+      // What others commit can't be moved out of the write-ahead log while somebody reads without it.
+      database.exec("COMMIT")
+    }
+    if (database?.isTransaction === false) database.exec("BEGIN")
     return this.load(ref)
   }
 
@@ -185,7 +199,9 @@ export class BuildFile {
   private write(run: (database: Database) => void): void {
     if (this.mode !== "writer") throw new Error("not open for writing")
     const database = this.create()
-    if (!database.isTransaction) database.exec("BEGIN IMMEDIATE")
+    // One that has read before another committed can't go on to write.
+    if (database.isTransaction) database.exec("COMMIT")
+    database.exec("BEGIN IMMEDIATE")
     try {
       run(database)
       database.exec("COMMIT")
@@ -218,13 +234,13 @@ export class BuildFile {
 
   private boundWal(): void {
     const now = Date.now()
-    if (now - this.forcedAt < FORCE_EVERY_MS) return
+    const isAlone = this.writers === 1
+    if (now - this.forcedAt < (isAlone ? FORCE_EVERY_MS : FORCE_EVERY_MS_OF_SEVERAL)) return
     const wal = statSync(`${this.file}-wal`, { throwIfNoEntry: false })
-    if (wal === undefined || wal.size < LARGE_WAL) return
+    if (wal === undefined || wal.size < (isAlone ? LARGE_WAL : LARGE_WAL_OF_SEVERAL)) return
     this.forcedAt = now
     // A reader with a long snapshot (verify) must not hold up the writer for more than a moment.
-    this.database?.exec(
-      "PRAGMA busy_timeout = 200; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = 5000",
-    )
+    this.database?.exec("PRAGMA busy_timeout = 200; PRAGMA wal_checkpoint(TRUNCATE)")
+    this.database?.exec(`PRAGMA busy_timeout = ${waitMs(this.writers)}`)
   }
 }

@@ -13,6 +13,8 @@ import { databaseFile, registryFile } from "./Tables.js"
 export interface EmbeddedReadModelsOptions {
   /** Where the registry and the builds' files lie. */
   readonly directory: string
+  /** How many threads write one build, each the documents of its own partitions; 1 when missing. */
+  readonly writers?: number
 }
 
 const serviceOf = (store: Store, directory: string): ReadModelsService => {
@@ -64,7 +66,7 @@ const scoped = (
     Effect.acquireRelease(
       Effect.try({
         try: () => {
-          const store = new Store(options.directory, mode === "writer" ? "writer" : "reader")
+          const store = new Store(options.directory, mode === "writer" ? "writer" : "reader", options.writers)
           if (mode === "snapshot") store.hold(builds)
           return store
         },
@@ -78,7 +80,7 @@ const scoped = (
     ).pipe(Effect.map((store) => serviceOf(store, options.directory))),
   )
 
-/** For those who fold. Each build is written by one thread at a time. */
+/** For those who fold. Each build is written by one thread at a time, or by as many as `writers` says. */
 export const layer = (options: EmbeddedReadModelsOptions): Layer.Layer<ReadModels, ReadModelsUnavailable> =>
   scoped(options, "writer")
 

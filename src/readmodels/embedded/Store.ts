@@ -16,6 +16,7 @@ export class Store {
   constructor(
     private readonly directory: string,
     private readonly mode: "writer" | "reader",
+    private readonly writers = 1,
   ) {
     this.registry = new RegistryFile(directory)
     // Everything in them is folded again from the log.
@@ -31,7 +32,7 @@ export class Store {
   of(build: string): BuildFile {
     let file = this.files.get(build)
     if (file === undefined) {
-      file = new BuildFile(this.directory, build, this.mode)
+      file = new BuildFile(this.directory, build, this.mode, this.writers)
       if (this.isHeld) file.hold()
       this.files.set(build, file)
     }

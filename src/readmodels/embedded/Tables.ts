@@ -16,20 +16,27 @@ export const registryFile = (directory: string): string => join(directory, "regi
 const PAGE_SIZE = 8_192
 /** The write-ahead log is moved into the database every 64 MB: a page that many commits change is moved once. */
 const CHECKPOINT_PAGES = 8_192
+/** Pages in memory, in KiB, of all writers of a build together. */
+const CACHE = 98_304
+/** How long one of several writers waits for the commit of another, which may have to wait for the disk. */
+const TURN_MS = 60_000
+
+/** How long a writer waits for the lock. */
+export const waitMs = (writers: number): number => (writers === 1 ? 5_000 : TURN_MS)
 
 /**
- * Opens the database for the one writer. A lost tail of commits is folded again from the event log, as
+ * Opens the database for a writer, one of so many that take turns. A lost tail of commits is folded again from the event log, as
  * documents and checkpoint are lost together: so commits need not wait for the disk.
  */
-export const openWriter = (directory: string, build: string): Database => {
+export const openWriter = (directory: string, build: string, writers: number): Database => {
   mkdirSync(directory, { recursive: true })
   const database = new DatabaseSync(databaseFile(directory, build))
   database.exec(`
+    PRAGMA busy_timeout = ${waitMs(writers)};
     PRAGMA page_size = ${PAGE_SIZE};
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = NORMAL;
-    PRAGMA busy_timeout = 5000;
-    PRAGMA cache_size = -98304;
+    PRAGMA cache_size = -${Math.floor(CACHE / writers)};
     PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
     PRAGMA journal_size_limit = ${CHECKPOINT_PAGES * PAGE_SIZE};
     CREATE TABLE IF NOT EXISTS "%checkpoints" (id INTEGER PRIMARY KEY, partitions TEXT NOT NULL);
