@@ -83,6 +83,33 @@ describe("embedded read models", () => {
     await close()
   })
 
+  it("take the commits of two writers of one build in turns, whatever each has read before, and keep what is the other's", async () => {
+    const directory = temporary()
+    const scope = Effect.runSync(Scope.make())
+    const run = Effect.runPromise
+    const one = await built(Embedded.layer({ directory, writers: 2 }), scope)
+    const other = await built(Embedded.layer({ directory, writers: 2 }), scope)
+    const reader = await built(Embedded.readerLayer({ directory }), scope)
+    await run(one.commit("b", [], new Map()))
+    const at = (partition: number, n: number) =>
+      new Map([[partition, { position: fromNumber(n), recordedAt: n }]])
+    const put = (key: string, doc: number) => ({ collection: "c", key, doc })
+    for (let n = 1; n <= 20; n++) {
+      // Each reads on in what it saw before the other's commit.
+      expect(one.loadNow?.("b", { collection: "c", key: "one" })).toBe(n === 1 ? undefined : n - 1)
+      expect(other.loadNow?.("b", { collection: "c", key: "other" })).toBe(n === 1 ? undefined : n - 1)
+      await run(one.commit("b", [put("one", n)], at(3, n)))
+      await run(other.commit("b", [put("other", n)], at(200, n)))
+      const { rows } = await run(reader.query("b", 3, [{ collection: "c", from: "", to: "~" }]))
+      expect(rows[0]?.map(({ doc }) => doc)).toEqual([n, n])
+      expect(await run(reader.checkpoints("b"))).toEqual(new Map([...at(3, n), ...at(200, n)]))
+    }
+    for (let i = 0; i < 2_000; i++) one.loadNow?.("b", { collection: "c", key: `none-${i}` })
+    expect(one.loadNow?.("b", { collection: "c", key: "other" })).toBe(20)
+    await run(Scope.close(scope, Exit.void))
+    rmSync(directory, { recursive: true })
+  })
+
   it("can be read before they are written to again, when the program was killed while it made their file", async () => {
     const [killed, left] = [temporary(), temporary()]
     const making = new DatabaseSync(join(killed, "build-b.db"))

@@ -29,9 +29,17 @@ const FORCE_EVERY_MS_OF_SEVERAL = 1_000
 /** After so many documents a writer among several reads on from what the others have committed meanwhile. */
 const LOADS = 512
 
+interface TextPut extends Put {
+  /** Of the document, where it is made already. */
+  readonly text?: string
+}
+
+const withText = ({ collection, key, doc }: Put): TextPut =>
+  doc === undefined ? { collection, key, doc } : { collection, key, doc, text: JSON.stringify(doc) }
+
 /** Puts of each collection in order of their keys: neighbours lie in the same pages. */
-const sorted = (puts: ReadonlyArray<Put>): ReadonlyMap<string, ReadonlyArray<Put>> => {
-  const collections = new Map<string, Array<Put>>()
+const sorted = (puts: ReadonlyArray<TextPut>): ReadonlyMap<string, ReadonlyArray<TextPut>> => {
+  const collections = new Map<string, Array<TextPut>>()
   for (const put of puts) {
     const known = collections.get(put.collection)
     if (known === undefined) collections.set(put.collection, [put])
@@ -174,12 +182,14 @@ export class BuildFile {
   }
 
   commit(puts: ReadonlyArray<Put>, checkpoints: ReadonlyMap<Partition, Checkpoint>): void {
+    // Texts take half of the time of a commit, and room: they are made beforehand where another writer waits.
+    const collections = sorted(this.writers === 1 ? puts : puts.map(withText))
     this.write((database) => {
-      for (const [collection, some] of sorted(puts)) {
+      for (const [collection, some] of collections) {
         const table = this.table(collection) ?? this.addTable(database, collection)
-        for (const { key, doc } of some) {
+        for (const { key, doc, text } of some) {
           if (doc === undefined) table.remove?.run(key)
-          else table.upsert?.run(key, JSON.stringify(doc))
+          else table.upsert?.run(key, text ?? JSON.stringify(doc))
         }
       }
       if (checkpoints.size === 0) return
