@@ -109,7 +109,8 @@ const cpuMs = (pid) => {
 }
 
 /** Milliseconds of CPU a second below which a process does nothing of note. */
-const QUIET_MS = 60
+const QUIET_MS = 100
+const PATIENCE_MS = 300_000
 
 /**
  * Milliseconds until a server that nobody asks does next to nothing: on its first start on a history it makes
@@ -118,6 +119,10 @@ const QUIET_MS = 60
 export const untilQuiet = async (pid) => {
   const began = performance.now()
   for (let quiet = 0, before = cpuMs(pid); before !== undefined && quiet < 3; ) {
+    if (performance.now() - began > PATIENCE_MS) {
+      console.error("The server does not come to rest: what is measured has its work in it.")
+      break
+    }
     await pause(1_000)
     const now = cpuMs(pid)
     quiet = now - before < QUIET_MS ? quiet + 1 : 0
