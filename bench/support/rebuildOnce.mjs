@@ -46,12 +46,15 @@ const program = Effect.gen(function* () {
         yield* Effect.sleep(POLL_MS)
       }
     })
+  const isBuilding = (one) => one.projection === projection && one.state === "BUILDING"
+  // One that was broken off goes on by itself.
+  if ((yield* readModels.builds).some(isBuilding)) {
+    yield* processors.command({ _tag: "Cancel", projection }, "bench")
+  }
   yield* untilLevel(() => true)
   const measured = usage()
   yield* processors.command({ _tag: "Rebuild", projection, promote: false }, "bench")
-  const building = (yield* readModels.builds).find(
-    (one) => one.projection === projection && one.state === "BUILDING",
-  )
+  const building = (yield* readModels.builds).find(isBuilding)
   yield* untilLevel(({ build }) => build === building.id)
   const result = { events: Number(head), ...measured() }
   yield* processors.command({ _tag: "Cancel", projection }, "bench")
