@@ -1,4 +1,5 @@
 import type { Doc, Put } from "../readmodels/ReadModels.js"
+import { memoryOf } from "./memoryOf.js"
 import type { Docs } from "./Projection.js"
 
 interface Entry {
@@ -18,8 +19,8 @@ export interface WorkingSetLimits {
 
 export const defaultLimits: WorkingSetLimits = { documents: 120_000, bytes: 64 * 1024 * 1024 }
 
-/** Parsed, a document takes several times the memory of its text. */
-const BYTES_PER_CHARACTER = 2.5
+/** Of a document that was never measured. */
+const UNKNOWN_BYTES = 200
 const SAMPLE_EVERY = 64
 
 /**
@@ -156,7 +157,7 @@ export class WorkingSet implements Docs {
   }
 
   private sample(entry: Entry): void {
-    const size = JSON.stringify(entry.doc).length + entry.key.length
+    const size = memoryOf(entry.doc) + entry.key.length
     const mean = this.weights.get(entry.collection) ?? size
     this.weights.set(entry.collection, mean + (size - mean) / 16)
   }
@@ -172,6 +173,6 @@ export class WorkingSet implements Docs {
 
   /** Bytes of one document of the collection. */
   private estimate(collection: string): number {
-    return 200 + BYTES_PER_CHARACTER * (this.weights.get(collection) ?? 50)
+    return 200 + (this.weights.get(collection) ?? UNKNOWN_BYTES)
   }
 }
