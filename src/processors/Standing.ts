@@ -1,6 +1,7 @@
 import { Effect } from "effect"
-import { compare, min, type Position, start } from "../domain/Position.js"
+import { compare, type Position, start } from "../domain/Position.js"
 import type { EventLogService } from "../eventlog/EventLog.js"
+import { reachedIn } from "../readmodels/Reached.js"
 import { type Build, type ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import { CommandRefused } from "./Command.js"
 import { deadLettersOf } from "./DeadLetters.js"
@@ -32,10 +33,9 @@ export const makeStanding = ({ log, readModels, runner, running, newest, isDeplo
       const known = running.has(build) ? newest.get(build) : undefined
       if (known !== undefined) return Effect.succeed(known)
       return Effect.map(readModels.checkpoints(build), (checkpoints) => {
-        const all = [...checkpoints.values()]
-        const recorded = all.flatMap(({ recordedAt }) => recordedAt ?? [])
+        const recorded = [...checkpoints.values()].flatMap(({ recordedAt }) => recordedAt ?? [])
         return {
-          position: all.length === 0 ? start : all.map(({ position }) => position).reduce(min),
+          position: reachedIn(checkpoints),
           recordedAt: recorded.length === 0 ? null : Math.max(...recorded),
         }
       })

@@ -1,8 +1,9 @@
 import { Effect } from "effect"
-import { compare, min, type Position, start } from "../domain/Position.js"
+import { compare, type Position, start } from "../domain/Position.js"
 import type { Command, CommandRefused } from "../processors/Commands.js"
 import { READY_MS } from "../processors/Controller.js"
 import type { ProcessorsService, Progress } from "../processors/Processors.js"
+import { reachedIn } from "../readmodels/Reached.js"
 import type {
   Act,
   Build,
@@ -110,10 +111,7 @@ export const makeProjectionQueries = (
   ): Effect.Effect<Position, ReadModelsUnavailable> =>
     running !== undefined
       ? Effect.succeed(running.position)
-      : Effect.map(readModels.checkpoints(build.id), (checkpoints) => {
-          const all = [...checkpoints.values()].map(({ position }) => position)
-          return all.length === 0 ? start : all.reduce(min)
-        })
+      : Effect.map(readModels.checkpoints(build.id), reachedIn)
 
   const describe = (build: Build, isServing: boolean, head: Position, running: Progress | undefined) =>
     Effect.gen(function* () {

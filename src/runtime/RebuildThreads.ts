@@ -33,6 +33,8 @@ interface Crew {
   readonly scope: Scope.CloseableScope
   readonly threads: ReadonlyArray<FoldingThread>
   readonly said: Array<Progress | undefined>
+  /** Why threads of them have ended by themselves. */
+  readonly ended: Array<string>
 }
 
 /** A log of fewer events in the sample of it is folded before a second thread has started. */
@@ -53,30 +55,46 @@ export const startRebuildThreads = (
     const { log, build, onProgress } = options
     const lock = yield* Effect.makeSemaphore(1)
     const inner = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
-    // Runs before the inner scope is closed: no thread may be starting in it then.
-    yield* Effect.addFinalizer(() => lock.take(1))
+    let isEnding = false
+    // Runs before the inner scope is closed: no thread may be starting in it then. Who comes later, as a comparison
+    // that is over, finds nothing to wait for.
+    yield* Effect.addFinalizer(() =>
+      lock.withPermits(1)(
+        Effect.sync(() => {
+          isEnding = true
+        }),
+      ),
+    )
     let crew: Crew | undefined
     let latest: Progress | undefined
     let isHeld = false
+    let retries = 0
 
     const tell = (progress: Progress): void => {
       latest = progress
       onProgress(progress)
     }
+    const stoppedAt = (progress: Progress, reason: string): Progress => ({
+      ...progress,
+      stopped: { position: undefined, eventType: undefined, reason },
+    })
     const stopped = (reason: string): void => {
-      if (latest === undefined) return
-      tell({ ...latest, stopped: { position: undefined, eventType: undefined, reason } })
+      if (latest !== undefined) tell(stoppedAt(latest, reason))
     }
 
     const startThreads = (lanes: ReadonlyArray<Lane | undefined>) =>
       Effect.gen(function* () {
         const scope = yield* Scope.fork(inner, ExecutionStrategy.sequential)
         const said = new Array<Progress | undefined>(lanes.length).fill(undefined)
-        const heard = (index: number, progress: ReadonlyArray<Progress>): void => {
-          said[index] = progress.find((one) => one.build === build.id) ?? said[index]
+        const ended: Array<string> = []
+        const heard = (index: number, builds: ReadonlyArray<Progress>): void => {
+          said[index] = builds.find((one) => one.build === build.id) ?? said[index]
           const all = said.flatMap((one) => one ?? [])
           const [first, ...others] = all
-          if (first !== undefined && all.length === lanes.length) tell(together([first, ...others]))
+          if (first === undefined || all.length < lanes.length) return
+          const progress = together([first, ...others])
+          // The others know nothing of it, and go on to their ends.
+          tell(ended[0] === undefined ? progress : stoppedAt(progress, ended[0]))
         }
         const threads = yield* Effect.forEach(
           lanes,
@@ -86,14 +104,17 @@ export const startRebuildThreads = (
               ...(lane === undefined ? {} : { lane }),
               isAside: true,
               onProgress: (progress) => heard(index, progress),
-              onDied: ({ reason }) => stopped(reason),
+              onDied: ({ reason }) => {
+                ended.push(reason)
+                stopped(reason)
+              },
             }).pipe(
               Scope.extend(scope),
               Effect.mapError(({ reason }: ProcessorsDied) => new ReadModelsUnavailable({ reason })),
             ),
           { concurrency: "unbounded" },
         ).pipe(Effect.tapError(() => Scope.close(scope, Exit.void)))
-        crew = { scope, threads, said }
+        crew = { scope, threads, said, ended }
         // One after the other: the first makes what all write into.
         for (const thread of threads) yield* thread.order({ _tag: "Start", builds: [build] })
       })
@@ -111,11 +132,12 @@ export const startRebuildThreads = (
       )
 
     const isLevel = (head: Position): boolean =>
-      crew?.said.every(
+      crew?.ended.length === 0 &&
+      crew.said.every(
         (one) =>
           one !== undefined &&
           (compare(one.position, head) >= 0 || Date.now() - (one.recordedAt ?? 0) <= READY_MS),
-      ) === true
+      )
 
     const goOnAlone = Effect.suspend(() =>
       crew === undefined ? Effect.void : Scope.close(crew.scope, Exit.void),
@@ -131,7 +153,9 @@ export const startRebuildThreads = (
         const head = yield* log.head.pipe(Effect.catchAll(() => Effect.succeed(undefined)))
         if (head === undefined || isHeld || !isLevel(head)) continue
         const isDone = yield* lock.withPermits(1)(
-          Effect.suspend(() => (isHeld ? Effect.succeed(false) : Effect.as(goOnAlone, true))),
+          Effect.suspend(() =>
+            isHeld || isEnding || retries > 0 ? Effect.succeed(false) : Effect.as(goOnAlone, true),
+          ),
         )
         if (isDone) return
       }
@@ -145,6 +169,7 @@ export const startRebuildThreads = (
       hold: (at) =>
         lock.withPermits(1)(
           Effect.gen(function* () {
+            if (isEnding) return undefined
             isHeld = true
             const positions = yield* positionsAt(at)
             const [first] = positions
@@ -158,10 +183,16 @@ export const startRebuildThreads = (
       letGo: lock.withPermits(1)(
         Effect.suspend(() => {
           isHeld = false
+          if (isEnding) return Effect.void
           return inAll((thread) => thread.order({ _tag: "LetGo", build: build.id }))
         }),
       ),
-      retry: inAll((thread) => thread.order({ _tag: "Retry", build: build.id })),
+      // Those who retry stay until that is done.
+      retry: Effect.acquireUseRelease(
+        lock.withPermits(1)(Effect.sync(() => retries++)),
+        () => inAll((thread) => thread.order({ _tag: "Retry", build: build.id })),
+        () => Effect.sync(() => retries--),
+      ),
     }
   })
 

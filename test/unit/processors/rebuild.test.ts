@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs"
 import { Effect, Either } from "effect"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { compare } from "../../../src/domain/Position.js"
+import { compare, start } from "../../../src/domain/Position.js"
 import type { Command, CommandRefused } from "../../../src/processors/Commands.js"
 import type { Projection } from "../../../src/processors/Projection.js"
 import { databaseFile } from "../../../src/readmodels/embedded/Tables.js"
@@ -105,6 +105,25 @@ describe("builds side by side", () => {
     expect(await refusal(rollback("counting-1"), "carl")).toMatchObject({ code: "CONFLICT" })
     expect((await refusal(rebuild)).code).toBe("none")
     expect((await refusal(rebuild)).message).toContain("(ann began to rebuild counting at ")
+  })
+
+  it("takes a build of which only some partitions are written, as by one lane of two, for one that is behind", async () => {
+    const head = await append(20)
+    await bench.start([counting(1)], quick)
+    await done(rebuild)
+    const build = (await run(bench.readModels.builds)).find(({ id }) => id === "counting-2")
+    if (build === undefined) throw new Error("no counting-2")
+    await done({ _tag: "Pause", projection: "counting" })
+    await run(bench.readModels.dropBuild(build.id))
+    await run(bench.readModels.saveBuild(build))
+    await run(bench.readModels.commit(build.id, [], new Map([[3, { position: head, recordedAt: now }]])))
+    const refused = await refusal(promote("counting-2", "counting-1"))
+    expect(refused).toMatchObject({ code: "NOT_READY" })
+    expect(refused.message).toContain(`it stands still at ${start}`)
+    await done({ _tag: "Resume", projection: "counting" })
+    await bench.caughtUp(head)
+    expect(await countIn("counting-2")).toBe(20)
+    await done(promote("counting-2", "counting-1"))
   })
 
   it("says of every command that can't be carried out why", async () => {

@@ -12,6 +12,7 @@ import { metrics } from "../../../src/projections/metrics.js"
 import * as Embedded from "../../../src/readmodels/embedded/EmbeddedReadModels.js"
 import { ReadModels, type ReadModelsService } from "../../../src/readmodels/ReadModels.js"
 import * as ProcessorsInThread from "../../../src/runtime/ProcessorsInThread.js"
+import { startRebuildThreads } from "../../../src/runtime/RebuildThreads.js"
 import { drawHistory } from "../../support/drawHistory.js"
 import { seededRandom } from "../../support/Seed.js"
 import { until } from "../../support/until.js"
@@ -151,6 +152,7 @@ describe("a rebuild in two threads", () => {
     expect(await differences("metrics-1", "metrics-3")).toEqual([])
     await command({ _tag: "Rollback", projection: "metrics", expectedServing: "metrics-3", force: false })
     await more(4)
+    await untilAt("metrics-1")
     await untilAt("metrics-3")
     expect(await differences("metrics-1", "metrics-3")).toEqual([])
     await stop()
@@ -173,6 +175,29 @@ describe("a rebuild in two threads", () => {
     }
     await stop()
     expect(deaths).toEqual([])
+  })
+
+  it("keeps nobody waiting who held it for a comparison, while it ends", { timeout: 60_000 }, async () => {
+    await start(2)
+    await untilAt("metrics-1")
+    await command(rebuild)
+    await untilAt("metrics-2")
+    const build = (await run(readModels.builds)).find(({ id }) => id === "metrics-2")
+    if (build === undefined) throw new Error("no metrics-2")
+    await stop()
+    const threads = Effect.runSync(Scope.make())
+    const forThread = () => ({ _tag: "Embedded" as const, directory, feed: log.connect() })
+    const own = await run(
+      startRebuildThreads({
+        ...{ log, build, threads: 2, deadLetters: "live", forThread, onProgress: () => {} },
+        readModels: { directory, url: undefined },
+      }).pipe(Scope.extend(threads)),
+    )
+    expect(await run(own.hold(await run(log.head)))).toBe(await run(log.head))
+    const ended = run(Scope.close(threads, Exit.void))
+    await run(Effect.timeout(own.letGo, 20_000))
+    expect(await run(Effect.timeout(own.hold(await run(log.head)), 20_000))).toBeUndefined()
+    await ended
   })
 
   it("goes on where each thread was when it is stopped at any moment and started in one, and leaves nothing when cancelled", {
