@@ -58,7 +58,7 @@ describe("a log of a version that kept less in it", () => {
     const last = START + 40 * MINUTE
     const upTo = await store(world.directory, [created({}), sent("1", START), sent("2", last)])
     await writeClients(join(world.directory, "actors.clients"), {
-      mark: undefined,
+      mark: () => undefined,
       partitions: [
         {
           ...{ ...file, upTo, standardMs: HOUR_MS },
@@ -102,7 +102,7 @@ describe("a log of a version that kept less in it", () => {
       sent("late", START - 1),
     ])
     await writeClients(join(world.directory, "actors.clients"), {
-      mark: undefined,
+      mark: () => undefined,
       partitions: [
         {
           ...{ ...file, upTo, standardMs: 30 * MINUTE, odd: [] },
