@@ -34,7 +34,7 @@ export interface MonitorOptions {
 
 /** What notes requests. One for each process. */
 export interface Monitor {
-  /** Takes the time of writing 200 bytes to memory; never throws. */
+  /** Takes the time of writing 200 bytes to memory; never throws. The object is read later: it is not to be changed. */
   readonly note: (request: Request) => void
   /** As they are now. */
   readonly counters: () => Readonly<Counters>
@@ -59,6 +59,15 @@ const MAX_LINE = 32 * KIB
 const SAY_DROPPED_EVERY_MS = 10_000
 /** Requests are written out as lines so many at a time: code that has just run costs a third of code that has not. */
 const NOTED_TOGETHER = 32
+/**
+ * One with so many characters is written out at once, with those before it: 31 shorter ones fit into what the smallest
+ * memory has left when it is not to be flushed yet, so that none is dropped while the disk has time.
+ */
+const LONG = 512
+
+/** Characters of a request; of what is no text, none. */
+const lengthOf = ({ target, agent, clientId, merchantId }: Request): number =>
+  (target?.length ?? 0) + (agent?.length ?? 0) + (clientId?.length ?? 0) + (merchantId?.length ?? 0)
 
 const within = (name: string, value: number, least: number, most: number): number => {
   if (Number.isFinite(value) && value >= least && value <= most) return value
@@ -85,6 +94,7 @@ class RunningMonitor implements Monitor {
   private timer: NodeJS.Timeout | undefined
   private writing: Promise<void> | undefined
   private diskFails = false
+  private saidUnwritable = false
   private saidDropped = 0
   private saidDroppedAt = Number.NEGATIVE_INFINITY
   private closed = false
@@ -126,7 +136,7 @@ class RunningMonitor implements Monitor {
       counted.dropped += 1
       return
     }
-    if (noted.push(request) >= NOTED_TOGETHER) this.writeLines()
+    if (noted.push(request) >= NOTED_TOGETHER || lengthOf(request) > LONG) this.writeLines()
     if (this.filling.isHalfFull && this.writing === undefined && !this.diskFails) this.startFlush()
     else this.timer ??= this.later()
   }
@@ -167,10 +177,23 @@ class RunningMonitor implements Monitor {
     const { counted, filling, noted } = this
     for (const request of noted) {
       this.number += 1
-      const line = requestLine(this.prefix + this.number.toString(36), request)
-      if (line.length > MAX_LINE || !filling.push(line)) counted.dropped += 1
+      const line = this.lineOf(request)
+      if (line === undefined || line.length > MAX_LINE || !filling.push(line)) counted.dropped += 1
     }
     noted.length = 0
+  }
+
+  /** Undefined for one that can't be written: applications without checked types change what a request says. */
+  private lineOf(request: Request): string | undefined {
+    try {
+      return requestLine(this.prefix + this.number.toString(36), request)
+    } catch (cause) {
+      if (!this.saidUnwritable) {
+        this.report({ kind: "option", message: `a request could not be written: ${messageOf(cause)}` })
+      }
+      this.saidUnwritable = true
+      return undefined
+    }
   }
 
   /** Swaps the two memories and writes the one that was filled; nothing when a write is under way. */

@@ -120,7 +120,10 @@ export class PartitionMerchants extends PartitionClients {
       own: [...this.own],
       lacking: this.lackingFacts(Number.POSITIVE_INFINITY),
       odd: this.live.dump().odd,
-      silent: [...this.idle].map(([merchantId, { silence }]) => [merchantId, silence] as const),
+      // A partition of another owner is kept as it was found: who reads this asks the index as well.
+      ...(this.lacksSilent
+        ? {}
+        : { silent: [...this.idle].map(([merchantId, { silence }]) => [merchantId, silence] as const) }),
       rates: [...this.rates].map(
         ([merchantId, { usual, ...rate }]) =>
           [merchantId, { ...rate, usual: Buffer.from(usual.buffer).toString("base64") }] as const,

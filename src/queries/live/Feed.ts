@@ -1,4 +1,4 @@
-import { Deferred, Effect, Fiber, FiberId, Runtime } from "effect"
+import { Deferred, Effect, Fiber, FiberId, Runtime, Schedule } from "effect"
 import type { RecordedEvent } from "../../domain/Event.js"
 import { type Partition, partitionOf, prefixesOf } from "../../domain/Partition.js"
 import { compare, type Position } from "../../domain/Position.js"
@@ -9,9 +9,9 @@ type Listener = (event: RecordedEvent) => void
 
 interface PartitionFeed {
   readonly listeners: Map<string, Set<Listener>>
-  /** The listeners were there before every event after this position. */
-  readonly start: Deferred.Deferred<Position, LogError>
-  readonly fiber: Fiber.RuntimeFiber<void, LogError>
+  /** The listeners were there before every event after this position. Another one after each that failed. */
+  start: Deferred.Deferred<Position, LogError>
+  readonly fiber: Fiber.RuntimeFiber<void>
   upTo: Position | undefined
 }
 
@@ -29,19 +29,29 @@ export interface Feed {
   readonly size: () => number
 }
 
+const again = Schedule.spaced("500 millis")
+
+const unstarted = () => Deferred.unsafeMake<Position, LogError>(FiberId.none)
+
 export const makeFeed = (log: EventLogService, runtime: Runtime.Runtime<never>): Feed => {
   const feeds = new Map<Partition, PartitionFeed>()
 
   const open = (partition: Partition): PartitionFeed => {
     const listeners = new Map<string, Set<Listener>>()
-    const start = Deferred.unsafeMake<Position, LogError>(FiberId.none)
     const hear = (event: RecordedEvent): void => {
       for (const listener of listeners.get(event.event.data.merchantId) ?? []) listener(event)
     }
+    // Who waits hears of a failure; who asks later gets the next attempt.
+    const failed = (error: LogError) =>
+      Effect.suspend(() => {
+        const { start } = feed
+        feed.start = unstarted()
+        return Deferred.fail(start, error)
+      })
     const run = Effect.gen(function* () {
-      const head = yield* log.head.pipe(Effect.tapError((error) => Deferred.fail(start, error)))
+      const head = yield* log.head.pipe(Effect.tapError(failed), Effect.retry(again), Effect.orDie)
       feed.upTo = head
-      yield* Deferred.succeed(start, head)
+      yield* Deferred.succeed(feed.start, head)
       yield* followLog(log, {
         after: () => feed.upTo ?? head,
         prefixes: prefixesOf(partition),
@@ -54,7 +64,7 @@ export const makeFeed = (log: EventLogService, runtime: Runtime.Runtime<never>):
     })
     const feed: PartitionFeed = {
       listeners,
-      start,
+      start: unstarted(),
       fiber: Runtime.runFork(runtime)(Effect.yieldNow().pipe(Effect.zipRight(run), Effect.asVoid)),
       upTo: undefined,
     }

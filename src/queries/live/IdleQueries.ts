@@ -1,12 +1,13 @@
 import { Effect, Fiber, Runtime, Schedule } from "effect"
 import { type RecordedEvent, SystemType } from "../../domain/Event.js"
 import { SYSTEM } from "../../domain/Partition.js"
+import { compare, type Position } from "../../domain/Position.js"
 import type { EventLogService } from "../../eventlog/EventLog.js"
 import type { MerchantQueries } from "../MerchantQueries.js"
 import type { Profiles } from "../Profiles.js"
 import { type QueryError, refused } from "../QueryError.js"
 import type { Scope } from "../Scope.js"
-import { makeFeed } from "./Feed.js"
+import { type Following, makeFeed } from "./Feed.js"
 import { followLog } from "./followLog.js"
 import { Sliding } from "./Sliding.js"
 
@@ -40,33 +41,49 @@ type Listener = (event: RecordedEvent) => void
 
 /** One subscription to the whole log for all who watch all merchants. */
 const makeWhole = (log: EventLogService, runtime: Runtime.Runtime<never>) => {
-  const listeners = new Set<Listener>()
+  /** Each with the position after which it listens, once that is known. */
+  const listeners = new Map<Listener, Position | undefined>()
   let fiber: Fiber.RuntimeFiber<never> | undefined
 
-  const follow = (listener: Listener) =>
-    Effect.gen(function* () {
-      let upTo = yield* log.head
-      listeners.add(listener)
-      fiber ??= Runtime.runFork(runtime)(
-        followLog(log, {
-          after: () => upTo,
-          hear: (batch) => {
-            for (const event of batch.events) {
-              if (event.event.type !== SystemType.ClientBecameIdle) continue
-              for (const each of listeners) each(event)
-            }
-            upTo = batch.upTo
-          },
-          name: "idle clients",
+  const hear = (event: RecordedEvent): void => {
+    if (event.event.type !== SystemType.ClientBecameIdle) return
+    for (const [listener, after] of listeners) {
+      if (after !== undefined && compare(event.position, after) > 0) listener(event)
+    }
+  }
+
+  const begin = (head: Position): Fiber.RuntimeFiber<never> => {
+    let upTo = head
+    return Runtime.runFork(runtime)(
+      followLog(log, {
+        after: () => upTo,
+        hear: (batch) => {
+          for (const event of batch.events) hear(event)
+          upTo = batch.upTo
+        },
+        name: "idle clients",
+      }),
+    )
+  }
+
+  const follow = (listener: Listener): Pick<Following, "start" | "stop"> => {
+    listeners.set(listener, undefined)
+    return {
+      start: Effect.tap(log.head, (head) =>
+        Effect.sync(() => {
+          if (!listeners.has(listener)) return
+          listeners.set(listener, head)
+          fiber ??= begin(head)
         }),
-      )
-      return () => {
+      ),
+      stop: () => {
         listeners.delete(listener)
         if (listeners.size > 0 || fiber === undefined) return
         Runtime.runFork(runtime)(Fiber.interrupt(fiber))
         fiber = undefined
-      }
-    })
+      },
+    }
+  }
 
   return { follow }
 }
@@ -134,12 +151,10 @@ export const makeIdleQueries = (deps: {
         })
         open.add(own)
         const listener = teller(own)
-        if (wanted === undefined) leave = yield* whole.follow(listener)
-        else {
-          const following = feed.follow(wanted, listener)
-          leave = following.stop
-          yield* following.start
-        }
+        const following = wanted === undefined ? whole.follow(listener) : feed.follow(wanted, listener)
+        leave = following.stop
+        // Nobody would end one that was not given away.
+        yield* following.start.pipe(Effect.onError(() => Effect.sync(() => own.end())))
         return own
       })
 

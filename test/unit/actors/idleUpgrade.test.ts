@@ -3,7 +3,9 @@ import { Effect, Exit, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { NO_ADDRESS } from "../../../src/actors/clients/AddressCode.js"
 import { writeClients } from "../../../src/actors/clients/ClientsFile.js"
-import type { NewEvent, StoredEvent } from "../../../src/domain/Event.js"
+import { PartitionMerchants } from "../../../src/actors/clients/PartitionMerchants.js"
+import type { StreamIndex } from "../../../src/actors/StreamIndex.js"
+import type { NewEvent, RecordedEvent, StoredEvent } from "../../../src/domain/Event.js"
 import { clientKey, eventId, streamNamespace } from "../../../src/domain/Ids.js"
 import { merchantStream, partitionOf } from "../../../src/domain/Partition.js"
 import type { Position } from "../../../src/domain/Position.js"
@@ -120,5 +122,25 @@ describe("a log of a version that kept less in it", () => {
     const types = (await world.actors.all()).map(({ event }) => event.type)
     expect(types.filter((type) => type === "MerchantResumed")).toHaveLength(1)
     await world.close()
+  })
+
+  it("keeps that its file does not say who is silent, when another one is written before the log was read", () => {
+    const before = new PartitionMerchants(partitionOf("m-1"))
+    before.restore({ own: [["m-1", { idleAfterSeconds: 300 }]], lacking: [], odd: [] }, "7" as Position)
+    const after = new PartitionMerchants(partitionOf("m-1"))
+    after.restore(JSON.parse(JSON.stringify(before.dump())), "7" as Position)
+    const silence = {
+      ...{ lastActivityAt: START, lastRecordedAt: START, idleSince: START + 5 * MINUTE },
+      ...{ afterMs: 5 * MINUTE, historical: false },
+    }
+    // What the index says of the merchant's stream.
+    const entry = { revision: 2, presence: { silence, position: "6" as Position } }
+    const index = { find: (name: string) => (name === stream ? entry : undefined) } as unknown as StreamIndex
+    const late: RecordedEvent = {
+      ...{ stream, revision: 3, position: "8" as Position, eventId: "late", event: sent("late", START - 1) },
+      metadata: { recordedAt: START + 6 * MINUTE, source: "api", key: "" },
+    }
+    after.fold(late, index)
+    expect(after.live.size).toBe(0)
   })
 })

@@ -217,6 +217,32 @@ describe("a monitor", () => {
     expect(monitor.counters()).toMatchObject({ noted: 1, dropped: 1 })
   })
 
+  it("drops a request that can't be written, says so, and keeps those noted with it", async () => {
+    const { ids, take } = tidemark()
+    receiver.behave(take)
+    const monitor = open()
+    note(monitor, 5)
+    note(monitor, 2, { target: new URL("http://127.0.0.1/") as unknown as string })
+    note(monitor, 5)
+    expect(monitor.counters()).toMatchObject({ noted: 12, dropped: 2 })
+    await until("sent", 10_000, () => monitor.counters().accepted === 10)
+    expect(ids.size).toBe(10)
+    expect(reports.filter(({ kind }) => kind === "option")).toHaveLength(1)
+  })
+
+  it.each([
+    ["paths and agents", 20, { target: `/${"p".repeat(2_000)}`, agent: "a".repeat(2_000) }],
+    ["client ids", 4, { clientId: "c".repeat(15_000) }],
+  ])("begins to write long %s before memory is full of them", async (_, count, long) => {
+    receiver.behave(tidemark().take)
+    const monitor = open({ memoryBytes: 256 * 1024, flushEveryMs: 1_000 })
+    // What memory takes of them when the half that is full is on its way to the disk.
+    note(monitor, count, long)
+    note(monitor, count, long)
+    await monitor.flush()
+    expect(monitor.counters()).toMatchObject({ spooled: 2 * count, dropped: 0 })
+  })
+
   it.each(["process.exit(0)", "throw new Error('of the application')", ""])(
     "loses nothing when the process ends by itself: %s",
     async (end) => {
