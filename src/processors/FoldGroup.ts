@@ -19,7 +19,7 @@ const SPACING = 8
 const MOST_EVENTS = 100_000
 const MOST_DOCUMENTS = 150_000
 const MANY_BYTES = 48 * 1024 * 1024
-const MOST_BYTES = 2 * MANY_BYTES
+const MOST_BYTES = 1.5 * MANY_BYTES
 /** Nobody waits for events that were recorded long ago: commits are rare while a build catches up. */
 const LONG_AGO_MS = 30_000
 const LATEST_LONG_AGO_MS = 10_000

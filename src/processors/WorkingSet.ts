@@ -129,8 +129,10 @@ export class WorkingSet implements Docs {
     }
     this.changed = []
     this.changedSize = 0
-    if (this.youngSize * 2 < this.limits.documents && this.estimatedBytes() * 2 < this.limits.bytes) return
-    this.old = this.young
+    const bytes = this.estimatedBytes()
+    if (this.youngSize * 2 < this.limits.documents && bytes * 2 < this.limits.bytes) return
+    // What one large commit has left behind would stay beside all of the next one.
+    this.old = bytes < this.limits.bytes ? this.young : new Map()
     this.young = new Map()
     this.youngSize = 0
   }
