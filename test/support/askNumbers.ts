@@ -176,7 +176,7 @@ export const counted = async (tidemark: TidemarkProcess, id: string, position: s
     // A merchant that is not folded yet is not there.
     return errors.length === 0 && body.data.merchant !== null
   }
-  await until(`position ${position} is counted`, 12_000 * patience, answered)
+  await until(`position ${position} is counted`, 30_000 * patience, answered)
 }
 
 /** Asks all of them; describes each answer that is not what it must be. */
