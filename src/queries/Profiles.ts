@@ -76,10 +76,9 @@ export const makeProfiles = (options: {
     }
   }
 
-  const read = (client: Named) =>
+  const read = (build: string, client: Named) =>
     Effect.gen(function* () {
-      const build = yield* freshness.serving(PROJECTION, client.merchantId)
-      const [doc] = yield* readModels.load(build.id, [profileRef(client)])
+      const [doc] = yield* readModels.load(build, [profileRef(client)])
       const personal = decodeProfile(doc)
       // It was forgotten before it was seen.
       if (personal === undefined) return erased
@@ -94,7 +93,16 @@ export const makeProfiles = (options: {
         const profiles = clients.map(recall)
         const missing = clients.filter((_, index) => profiles[index] === undefined)
         if (missing.length === 0) return profiles as ReadonlyArray<Profile>
-        const found = yield* Effect.forEach(missing, read, { concurrency: "unbounded" })
+        // Who serves is asked once for each merchant, not for each client.
+        const builds = new Map<string, string>()
+        for (const merchantId of new Set(missing.map((client) => client.merchantId))) {
+          builds.set(merchantId, (yield* freshness.serving(PROJECTION, merchantId)).id)
+        }
+        const found = yield* Effect.forEach(
+          missing,
+          (client) => read(builds.get(client.merchantId) as string, client),
+          { concurrency: "unbounded" },
+        )
         let next = 0
         return profiles.map((profile) => profile ?? found[next++] ?? erased)
       }),

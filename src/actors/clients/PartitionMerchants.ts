@@ -50,18 +50,13 @@ export class PartitionMerchants extends PartitionClients {
     const rate = this.rates.get(merchantId)
     if (isLearned === undefined) {
       // It says nothing but the time zone.
-      if (rate === undefined || timezone === undefined || timezone === rate.zone) return
-      const at = this.live.get(merchantId)?.recordedAt ?? recordedAt
-      this.rates.set(merchantId, moveRate(rate, timezone, at))
+      if (rate === undefined || !this.move(merchantId, rate, timezone, recordedAt)) return
       this.follow(merchantId)
       return
     }
     if (!isLearned) this.rates.delete(merchantId)
     else if (rate === undefined) this.rates.set(merchantId, beginRate(timezone ?? "UTC", recordedAt))
-    else if (timezone !== undefined && timezone !== rate.zone) {
-      const at = this.live.get(merchantId)?.recordedAt ?? recordedAt
-      this.rates.set(merchantId, moveRate(rate, timezone, at))
-    }
+    else this.move(merchantId, rate, timezone, recordedAt)
     this.setTimes(merchantId, idleAfterSeconds === undefined ? {} : { idleAfterSeconds })
     if (!this.isWatched(merchantId)) {
       this.live.remove(merchantId)
@@ -69,6 +64,14 @@ export class PartitionMerchants extends PartitionClients {
     } else if (this.live.find(merchantId) < 0 && !this.idle.has(merchantId) && !isSilent()) {
       this.put(merchantId, merchantId, { at: recordedAt, recordedAt })
     }
+  }
+
+  /** What was learned counts in the time zone from now on; false when it does already. */
+  private move(merchantId: string, rate: UsualRate, zone: string | undefined, recordedAt: number): boolean {
+    if (zone === undefined || zone === rate.zone) return false
+    const at = this.live.get(merchantId)?.recordedAt ?? recordedAt
+    this.rates.set(merchantId, moveRate(rate, zone, at))
+    return true
   }
 
   /** The time of clients. */

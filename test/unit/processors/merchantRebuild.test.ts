@@ -1,11 +1,10 @@
-import { Effect, Either, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { partitionOf } from "../../../src/domain/Partition.js"
 import { compare, start } from "../../../src/domain/Position.js"
-import type { Command, CommandRefused } from "../../../src/processors/Commands.js"
+import type { Command } from "../../../src/processors/Commands.js"
 import { merchantLog } from "../../../src/processors/MerchantLog.js"
 import type { Projection } from "../../../src/processors/Projection.js"
-import type { ReadModelsUnavailable } from "../../../src/readmodels/ReadModels.js"
 import { servingIn } from "../../../src/readmodels/Registry.js"
 import { until } from "../../support/until.js"
 import { Bench, run } from "./support.js"
@@ -42,20 +41,9 @@ describe("a rebuild of one merchant", () => {
         data: { merchantId },
       })),
     )
-  const command = (it: Command, by = "ann") =>
-    run(Effect.either(bench.processors.command(it, by))) as Promise<
-      Either.Either<void, CommandRefused | ReadModelsUnavailable>
-    >
-  const done = async (it: Command, by = "ann") => {
-    const result = await command(it, by)
-    if (Either.isLeft(result)) throw new Error(result.left.message)
-  }
-  const refusal = async (it: Command) => {
-    const result = await command(it)
-    return Either.isLeft(result) && result.left._tag === "CommandRefused"
-      ? { code: result.left.code as string, message: result.left.message }
-      : { code: "none", message: "" }
-  }
+  const _command = (it: Command, by = "ann") => bench.command(it, by)
+  const done = (it: Command, by = "ann") => bench.done(it, by)
+  const refusal = (it: Command) => bench.refusal(it, "ann")
   const rebuild = (merchantId?: string): Command => ({
     ...{ _tag: "Rebuild", projection: "counting", promote: false, merchantId },
   })

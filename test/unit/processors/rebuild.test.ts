@@ -2,10 +2,9 @@ import { existsSync } from "node:fs"
 import { Effect, Either } from "effect"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { compare, start } from "../../../src/domain/Position.js"
-import type { Command, CommandRefused } from "../../../src/processors/Commands.js"
+import type { Command } from "../../../src/processors/Commands.js"
 import type { Projection } from "../../../src/processors/Projection.js"
 import { databaseFile } from "../../../src/readmodels/embedded/Tables.js"
-import type { ReadModelsUnavailable } from "../../../src/readmodels/ReadModels.js"
 import { until } from "../../support/until.js"
 import { Bench, run } from "./support.js"
 
@@ -42,20 +41,9 @@ describe("builds side by side", () => {
         data: { merchantId: "m" },
       })),
     )
-  const command = (it: Command, by = "ann") =>
-    run(Effect.either(bench.processors.command(it, by))) as Promise<
-      Either.Either<void, CommandRefused | ReadModelsUnavailable>
-    >
-  const done = async (it: Command, by = "ann") => {
-    const result = await command(it, by)
-    if (Either.isLeft(result)) throw new Error(result.left.message)
-  }
-  const refusal = async (it: Command, by = "ann") => {
-    const result = await command(it, by)
-    return Either.isLeft(result) && result.left._tag === "CommandRefused"
-      ? { code: result.left.code as string, message: result.left.message }
-      : { code: "none", message: "" }
-  }
+  const command = (it: Command, by = "ann") => bench.command(it, by)
+  const done = (it: Command, by = "ann") => bench.done(it, by)
+  const refusal = (it: Command, by = "ann") => bench.refusal(it, by)
   const rebuild: Command = { _tag: "Rebuild", projection: "counting", promote: false }
   const promote = (build: string, expectedServing: string, force = false): Command => ({
     ...{ _tag: "Promote", projection: "counting", build, expectedServing, force },

@@ -1,13 +1,14 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect, Exit, Layer, Scope } from "effect"
+import { Effect, Either, Exit, Layer, Scope } from "effect"
 import type { EventData, Metadata, NewEvent, RecordedEvent } from "../../../src/domain/Event.js"
 import { eventId, streamNamespace } from "../../../src/domain/Ids.js"
 import { clientStream, merchantStream, partitionOf } from "../../../src/domain/Partition.js"
 import { fromNumber, type Position } from "../../../src/domain/Position.js"
 import { EventLog, type EventLogService, NO_STREAM } from "../../../src/eventlog/EventLog.js"
 import { EmbeddedEventLog } from "../../../src/eventlog/embedded/EmbeddedLog.js"
+import type { Command, CommandRefused } from "../../../src/processors/Commands.js"
 import type { ControllerTuning } from "../../../src/processors/Controller.js"
 import type { DeadLetterPolicy } from "../../../src/processors/DeadLetters.js"
 import { Processors, type ProcessorsService } from "../../../src/processors/Processors.js"
@@ -15,7 +16,11 @@ import * as ProcessorsInProcess from "../../../src/processors/ProcessorsInProces
 import type { Projection } from "../../../src/processors/Projection.js"
 import type { AnyReactor } from "../../../src/processors/Reactor.js"
 import * as Embedded from "../../../src/readmodels/embedded/EmbeddedReadModels.js"
-import { ReadModels, type ReadModelsService } from "../../../src/readmodels/ReadModels.js"
+import {
+  ReadModels,
+  type ReadModelsService,
+  type ReadModelsUnavailable,
+} from "../../../src/readmodels/ReadModels.js"
 import { until } from "../../support/until.js"
 
 export const run = Effect.runPromise
@@ -108,6 +113,23 @@ export class Bench {
     const context = await run(Layer.buildWithScope(layer, scope))
     this.readModels = Effect.runSync(Effect.provide(ReadModels, context))
     this.processors = Effect.runSync(Effect.provide(Processors, context))
+  }
+
+  command(it: Command, by: string): Promise<Either.Either<void, CommandRefused | ReadModelsUnavailable>> {
+    return run(Effect.either(this.processors.command(it, by)))
+  }
+
+  /** Throws when it was not carried out. */
+  async done(it: Command, by: string): Promise<void> {
+    const result = await this.command(it, by)
+    if (Either.isLeft(result)) throw new Error(result.left.message)
+  }
+
+  async refusal(it: Command, by: string): Promise<{ readonly code: string; readonly message: string }> {
+    const result = await this.command(it, by)
+    return Either.isLeft(result) && result.left._tag === "CommandRefused"
+      ? { code: result.left.code, message: result.left.message }
+      : { code: "none", message: "" }
   }
 
   /** Commits what is folded. */

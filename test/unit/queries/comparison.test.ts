@@ -1,25 +1,12 @@
 import { Effect } from "effect"
 import { afterAll, describe, expect, it } from "vitest"
-import type { Projection } from "../../../src/processors/Projection.js"
 import { clients } from "../../../src/projections/clients.js"
 import { merchants } from "../../../src/projections/merchants.js"
 import { metrics } from "../../../src/projections/metrics.js"
 import { seededRandom } from "../../support/Seed.js"
 import { until } from "../../support/until.js"
 import { type Given, World } from "./world.js"
-
-/** The present code, but that it takes refunds for payments. */
-const wrong: Projection = {
-  ...metrics,
-  version: metrics.version - 1,
-  apply: (recorded, docs) => {
-    const { event } = recorded
-    metrics.apply(
-      event.type === "refund" ? { ...recorded, event: { ...event, type: "payment" } } : recorded,
-      docs,
-    )
-  },
-}
+import { wrong } from "./wrong.js"
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR

@@ -1,7 +1,6 @@
 import { type Client, createClient } from "graphql-ws"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import WebSocket from "ws"
-import type { Projection } from "../../../src/processors/Projection.js"
 import { clients } from "../../../src/projections/clients.js"
 import { hourly } from "../../../src/projections/hourly.js"
 import { merchants } from "../../../src/projections/merchants.js"
@@ -10,19 +9,7 @@ import { runCommand } from "../../support/Command.js"
 import { seededRandom } from "../../support/Seed.js"
 import { until } from "../../support/until.js"
 import { ADMIN_KEY, type Given, World } from "./world.js"
-
-/** The present code, but that it takes refunds for payments. */
-const wrong: Projection = {
-  ...metrics,
-  version: metrics.version - 1,
-  apply: (recorded, docs) => {
-    const { event } = recorded
-    metrics.apply(
-      event.type === "refund" ? { ...recorded, event: { ...event, type: "payment" } } : recorded,
-      docs,
-    )
-  },
-}
+import { wrong } from "./wrong.js"
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
