@@ -53,6 +53,8 @@ const GAPS_TO_LEARN = 10
 const ONCE_IN_WEEKS = 1_000
 /** It also has to be so many times as long as the longest that is remembered. */
 const OVER_LONGEST = 2.5
+/** Active minutes that count for nothing, so that sums which are equal on paper are equal here. */
+const NOTHING = 1e-6
 /** Less is never unusual. */
 const SHORTEST_MS = 10 * MINUTE
 /** A merchant whose usual silences need longer than this is not watched. */
@@ -188,13 +190,13 @@ const unusualAfter = (rate: UsualRate, from: number): number | undefined => {
   const first = hourOf(from, phase)
   if (first < since + WEEKS_TO_LEARN * HOURS_OF_WEEK) return undefined
   if (gaps.count < GAPS_TO_LEARN || gaps.sum <= 0) return undefined
-  let left = unusual(rate)
+  let left = Math.max(NOTHING, unusual(rate) - NOTHING)
   for (let hour = first; hour < first + LONGEST_HOURS; hour++) {
     const begin = Math.max(from, hour * HOUR - phase)
     const end = (hour + 1) * HOUR - phase
     const aMs = (usual[hourOfWeek(zone, phase, hour)] as number) / HOUR
     const expected = aMs * (end - begin)
-    if (expected >= left) return roundUp(Math.max(SHORTEST_MS, begin + left / aMs - from))
+    if (expected >= left) return roundUp(Math.max(SHORTEST_MS, begin - from + left / aMs))
     left -= expected
   }
   return undefined

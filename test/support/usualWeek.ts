@@ -162,7 +162,8 @@ export class UsualWeek {
     const gaps = this.weighted()
     if (gaps.reduce((all, { weight }) => all + weight, 0) < 10) return undefined
     if (gaps.every(({ expected }) => expected === 0)) return undefined
-    const threshold = this.threshold()
+    // Sums that are equal on paper are equal: two orders of adding them differ by less than this.
+    const threshold = Math.max(1e-6, this.threshold() - 1e-6)
     const end = (this.hourAt(from) + 8 * WEEK) * HOUR - this.phase
     let [low, high] = [0, Math.floor((end - from) / MINUTE)]
     if (this.expected(from, end) < threshold) return undefined
