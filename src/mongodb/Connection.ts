@@ -55,11 +55,12 @@ export class Connection {
   readonly place: string
   private client: MongoClient
   private isClosed = false
-  private hasConnected = false
+  private connectedAt = 0
   private limits: Promise<WriteLimits> | undefined
   readonly deadlineMs: number
   private readonly database: string
   private readonly connect: () => MongoClient
+  private readonly selectionMs: number
 
   constructor(options: MongoOptions) {
     const url = Redacted.value(options.url)
@@ -68,14 +69,18 @@ export class Connection {
     if (options.writeLimits !== undefined) this.limits = Promise.resolve(options.writeLimits)
     const given = new URLSearchParams(url.split("?")[1] ?? "")
     const unlessGiven = (name: string, value: number) => (given.has(name) ? {} : { [name]: value })
-    this.connect = () =>
-      new MongoClient(url, {
+    const selectionMs = Math.min(5_000, this.deadlineMs)
+    this.selectionMs = Number(given.get("serverSelectionTimeoutMS") ?? selectionMs)
+    this.connect = () => {
+      this.connectedAt = performance.now()
+      return new MongoClient(url, {
         writeConcern: { w: "majority" },
-        ...unlessGiven("serverSelectionTimeoutMS", Math.min(5_000, this.deadlineMs)),
-        ...unlessGiven("connectTimeoutMS", Math.min(5_000, this.deadlineMs)),
+        ...unlessGiven("serverSelectionTimeoutMS", selectionMs),
+        ...unlessGiven("connectTimeoutMS", selectionMs),
         ...unlessGiven("socketTimeoutMS", 2 * this.deadlineMs),
         ...unlessGiven("maxPoolSize", 20),
       })
+    }
     this.database = databaseOf(url)
     this.client = this.connect()
   }
@@ -103,9 +108,7 @@ export class Connection {
       )
     })
     try {
-      const answered = await Promise.race([answer, late])
-      this.hasConnected = true
-      return answered
+      return await Promise.race([answer, late])
     } catch (error) {
       this.renewAfter(error)
       throw error
@@ -114,12 +117,19 @@ export class Connection {
     }
   }
 
-  /** A client that could not connect when it was first used never tries again. */
+  /**
+   * A client that could not connect when it was first used never tries again. Nor does one whose check of the server
+   * was about to write when its connection broke (driver 7.9): it waits for ever to hear that the socket drained, and
+   * looks at the server no more. So whoever found no server goes on with a new client, unless it has just been made.
+   */
   private renewAfter(error: unknown): void {
-    const isDead =
-      error instanceof MongoTopologyClosedError ||
-      (error instanceof MongoServerSelectionError && !this.hasConnected)
-    if (isDead && !this.isClosed) this.client = this.connect()
+    const isLost = error instanceof MongoTopologyClosedError || error instanceof MongoServerSelectionError
+    const isFresh = performance.now() < this.connectedAt + this.selectionMs
+    if (!isLost || isFresh || this.isClosed) return
+    const former = this.client
+    this.client = this.connect()
+    // Nobody asks it any more: how it ends changes nothing.
+    former.close().catch(() => {})
   }
 
   writeLimits(): Promise<WriteLimits> {

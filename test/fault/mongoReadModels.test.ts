@@ -1,6 +1,7 @@
+import { Socket } from "node:net"
 import { Effect, Exit, Layer, Scope } from "effect"
 import { MongoClient } from "mongodb"
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest"
 import { fromNumber } from "../../src/domain/Position.js"
 import * as Mongo from "../../src/readmodels/mongodb/MongoReadModels.js"
 import { type Put, ReadModels, type ReadModelsService } from "../../src/readmodels/ReadModels.js"
@@ -8,6 +9,7 @@ import { hasOwnMongo, MongoServer, redacted, withDatabase } from "../support/Mon
 import { until } from "../support/until.js"
 
 const run = Effect.runPromise
+const written = Socket.prototype.write
 const BUILD = "metrics-1"
 const at = (n: number) => new Map([[3, { position: fromNumber(n), recordedAt: n }]])
 const put = (key: string, doc: unknown, collection = "days"): Put => ({ collection, key, doc })
@@ -300,6 +302,37 @@ describe.skipIf(!hasOwnMongo)("read models in MongoDB, when things go wrong", ()
       Exit.isSuccess(await run(Effect.exit(store.commit(BUILD, [put("a", 2)], at(2))))),
     )
     expect(await seen(eyes)).toEqual(["2", { a: 2 }])
+  })
+
+  it("a server is found again though the driver's own look at it never ends", async () => {
+    const store = await writer({ deadlineMs: 2_000 })
+    await run(store.commit(BUILD, [put("a", 1)], at(1)))
+    // A connection breaks, so that the driver looks whether the server is there. Just before it writes, that one breaks
+    // as well: nothing drains, and nobody hears of an error.
+    const broken: Array<"command" | "look"> = []
+    const write = vi.spyOn(Socket.prototype, "write").mockImplementation(function (
+      this: Socket,
+      ...args: Parameters<typeof written>
+    ) {
+      const isLook = ["hello\0", "ismaster\0"].some((name) => Buffer.from(args[0]).includes(name))
+      const next = ["command", "look"][broken.length]
+      if (next !== (isLook ? "look" : "command")) return written.apply(this, args)
+      broken.push(next)
+      if (!isLook) {
+        process.nextTick(() => this.destroy(new Error("cut")))
+        return true
+      }
+      this.destroy()
+      return false
+    } as typeof written)
+    try {
+      await until("the writer goes on", 10_000, async () =>
+        Exit.isSuccess(await run(Effect.exit(store.commit(BUILD, [put("a", 2)], at(2))))),
+      )
+      expect(broken).toEqual(["command", "look"])
+    } finally {
+      write.mockRestore()
+    }
   })
 
   it("a frozen server is given up after the deadline, and used again when it goes on", async () => {

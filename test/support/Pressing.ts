@@ -18,6 +18,8 @@ export class Pressing {
   private readonly acknowledged = new Set<string>()
   private readonly now = Date.now()
   private made = 0
+  /** The last answer, for whoever waits in vain. */
+  private answered: Outcome | undefined
 
   /** Waits until so many more are acknowledged. */
   async more(least: number): Promise<void> {
@@ -45,17 +47,13 @@ export class Pressing {
             randomEvent(random, `e-${this.made++}`, this.now),
           )
           for (const event of batch) this.sent.set(event.id, event)
-          let answered: Outcome | undefined
           await until("the batch is accepted", DEADLINE_MS, async () => {
             // Some hang up before the answer comes: for them only the reply is lost.
             if (random.integer(20) === 0) await sender.sendUnheard(batch)
             const outcome = await sender.send(batch)
             expect([undefined, 202, 429, 503]).toContain(outcome?.status)
-            answered = outcome
+            this.answered = outcome
             return outcome?.status === 202
-          }).catch((error: unknown) => {
-            const said = `${answered?.status ?? "no answer"} ${answered?.text ?? ""}`
-            throw new Error(`${String(error)}; last: ${said}\n${target.log.slice(-4_000)}`)
           })
           for (const event of batch) this.acknowledged.add(event.id)
         }
@@ -70,10 +68,12 @@ export class Pressing {
       await fault()
       await this.more(50)
     } catch (error) {
+      const last = `last answer: ${this.answered?.status ?? "none"} ${this.answered?.text ?? ""}`
+      const said = to.map(({ log }) => log.slice(-4_000))
       // What pressing meets because of it is not to hide it.
       going = false
       await pressing.catch(() => {})
-      throw error
+      throw new Error([String(error), last, ...said].join("\n"), { cause: error })
     }
     going = false
     await pressing
