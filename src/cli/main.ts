@@ -1,28 +1,28 @@
 import { readFileSync } from "node:fs"
 import { Command } from "commander"
-import { demoCommand } from "./demoCommand.js"
-import { followCommand } from "./followCommand.js"
-import { importCommand } from "./importCommand.js"
-import { loadgenCommand } from "./loadgenCommand.js"
-import { newCommand } from "./newCommand.js"
-import { projectionsCommand } from "./projectionsCommand.js"
-import { serveCommand } from "./serveCommand.js"
-import { verifyCommand } from "./verifyCommand.js"
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   readonly version: string
 }
 
-await new Command("tidemark")
+/** Loaded by name, as each of them brings much with it. */
+const commands: Record<string, () => Promise<Command>> = {
+  serve: async () => (await import("./serveCommand.js")).serveCommand(),
+  demo: async () => (await import("./demoCommand.js")).demoCommand(),
+  import: async () => (await import("./importCommand.js")).importCommand(),
+  follow: async () => (await import("./followCommand.js")).followCommand(),
+  loadgen: async () => (await import("./loadgenCommand.js")).loadgenCommand(),
+  projections: async () => (await import("./projectionsCommand.js")).projectionsCommand(),
+  verify: async () => (await import("./verifyCommand.js")).verifyCommand(),
+  new: async () => (await import("./newCommand.js")).newCommand(),
+}
+
+const program = new Command("tidemark")
   .description("Merchant metrics and client activity that can be recomputed.")
   .version(version)
   .showHelpAfterError()
-  .addCommand(serveCommand())
-  .addCommand(demoCommand())
-  .addCommand(importCommand())
-  .addCommand(followCommand())
-  .addCommand(loadgenCommand())
-  .addCommand(projectionsCommand())
-  .addCommand(verifyCommand())
-  .addCommand(newCommand())
-  .parseAsync()
+
+const asked = process.argv[2] ?? ""
+const names = Object.hasOwn(commands, asked) ? [asked] : Object.keys(commands)
+for (const name of names) program.addCommand((await commands[name]?.()) as Command)
+await program.parseAsync()
