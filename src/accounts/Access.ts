@@ -1,4 +1,4 @@
-import { Context } from "effect"
+import * as Context from "effect/Context"
 
 /** Who is asking, as the key they sent says. */
 export type Principal =

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { apiKeyRef, decodeApiKey, PROJECTION } from "../projections/merchants.js"
 import type { ReadModelsService } from "../readmodels/ReadModels.js"
 import type { FindKey } from "./KeyAccess.js"

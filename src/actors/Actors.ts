@@ -1,4 +1,6 @@
-import { Context, Effect, Layer } from "effect"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { Dispatch } from "./Dispatch.js"
 import * as LevelStreamIndex from "./embedded/LevelStreamIndex.js"
 import * as PartitionNode from "./PartitionNode.js"

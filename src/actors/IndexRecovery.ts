@@ -1,4 +1,6 @@
-import { Clock, Effect, Stream } from "effect"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { type RecordedEvent, type StoredEvent, SystemType } from "../domain/Event.js"
 import { PARTITIONS, type Partition, parseStream, prefixesOf } from "../domain/Partition.js"
 import { compare, min, type Position } from "../domain/Position.js"

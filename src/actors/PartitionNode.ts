@@ -1,4 +1,10 @@
-import { Cause, Context, Effect, Exit, Runtime, Schedule, type Scope } from "effect"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Runtime from "effect/Runtime"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
 import type { Partition } from "../domain/Partition.js"
 import {
   type Append,

@@ -1,4 +1,4 @@
-import { Context } from "effect"
+import * as Context from "effect/Context"
 import type { EventData } from "../domain/Event.js"
 import type { Position } from "../domain/Position.js"
 import type { MerchantSettings, SettingsChange, SystemSettings } from "../domain/Settings.js"

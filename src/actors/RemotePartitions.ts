@@ -1,4 +1,4 @@
-import { Context } from "effect"
+import * as Context from "effect/Context"
 import type { Partition } from "../domain/Partition.js"
 import type { Part } from "./Parts.js"
 

@@ -1,6 +1,7 @@
 import { SingleBar } from "cli-progress"
 import { Command } from "commander"
-import { Effect, Either } from "effect"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import { CannotVerify } from "../processors/CannotVerify.js"
 import { dataDirectory } from "../runtime/DataDirectory.js"
 import { readModelStore, readModelsData } from "../runtime/ReadModelStore.js"

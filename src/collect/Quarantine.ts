@@ -1,4 +1,6 @@
-import { Context, Data, type Effect } from "effect"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import type * as Effect from "effect/Effect"
 
 /** Something that was refused, as the collecting path hands it over: not yet freed of personal data. */
 export interface Refusal {

@@ -1,4 +1,4 @@
-import type { Brand } from "effect"
+import type * as Brand from "effect/Brand"
 
 /**
  * A place in the event log. Opaque to everyone outside the event log's adapters and this file.

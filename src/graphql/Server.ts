@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { createYoga } from "graphql-yoga"
 import type { Principal } from "../accounts/Access.js"
 import type { Context, Services } from "./Context.js"

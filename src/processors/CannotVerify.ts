@@ -1,4 +1,4 @@
-import { Data } from "effect"
+import * as Data from "effect/Data"
 
 /** Nothing can be said about whether the read models are right. */
 export class CannotVerify extends Data.TaggedError("CannotVerify")<{ readonly reason: string }> {

@@ -1,4 +1,5 @@
-import { Data, Either } from "effect"
+import * as Data from "effect/Data"
+import * as Either from "effect/Either"
 import type { Position } from "../domain/Position.js"
 import type { Act, Build, Registered } from "../readmodels/ReadModels.js"
 import type { Definition } from "./Processors.js"

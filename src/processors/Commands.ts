@@ -1,4 +1,4 @@
-import { Either } from "effect"
+import * as Either from "effect/Either"
 import { start } from "../domain/Position.js"
 import type { Act, Build, Registered } from "../readmodels/ReadModels.js"
 import { isAnswering, withBuild } from "../readmodels/Registry.js"

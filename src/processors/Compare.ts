@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util"
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { afterKey, partsOf } from "../readmodels/Key.js"
 import type { Build, Doc, ReadModelsService, ReadModelsUnavailable, Row } from "../readmodels/ReadModels.js"
 

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import type { RecordedEvent } from "../domain/Event.js"
 import { type Partition, SYSTEM } from "../domain/Partition.js"
 import { compare, min, type Position } from "../domain/Position.js"

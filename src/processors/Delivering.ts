@@ -1,4 +1,6 @@
-import { Duration, Effect, Queue } from "effect"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
 import { max, type Position, start } from "../domain/Position.js"
 import type { ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import { type DeliveryOptions, deliver, type Stretches } from "./Delivery.js"

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { compare, type Position } from "../domain/Position.js"
 import { afterKey } from "../readmodels/Key.js"
 import type { Acting, Put, ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"

@@ -1,4 +1,5 @@
-import { Effect, type Scope } from "effect"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type { EventLogService } from "../eventlog/EventLog.js"
 import type { ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import { type ControllerTuning, makeController } from "./Controller.js"

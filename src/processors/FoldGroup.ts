@@ -1,4 +1,7 @@
-import { Deferred, Duration, Effect, Schedule } from "effect"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import type { RecordedEvent } from "../domain/Event.js"
 import { compare, min, type Position, start } from "../domain/Position.js"
 import type { EventLogService, LogBatch, LogError } from "../eventlog/EventLog.js"

@@ -1,4 +1,5 @@
-import { Effect, Runtime } from "effect"
+import * as Effect from "effect/Effect"
+import * as Runtime from "effect/Runtime"
 import { isSystemType, STORED_VERSION, type StoredEvent, SystemType } from "../domain/Event.js"
 
 const systemTypes: ReadonlySet<string> = new Set(Object.values(SystemType))

@@ -1,4 +1,4 @@
-import { Either } from "effect"
+import * as Either from "effect/Either"
 import { SYSTEM } from "../domain/Partition.js"
 import type { Build, Registered } from "../readmodels/ReadModels.js"
 import { CommandRefused, type Decision, type Facts, refuse } from "./Command.js"

@@ -1,4 +1,6 @@
-import { Chunk, Effect, Stream } from "effect"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { partitionOf, prefixesOf } from "../domain/Partition.js"
 import { compare, type Position, start } from "../domain/Position.js"
 import type { EventLogService, LogBatch, LogError } from "../eventlog/EventLog.js"

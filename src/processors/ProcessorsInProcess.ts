@@ -1,4 +1,5 @@
-import { Effect, Layer } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { EventLog } from "../eventlog/EventLog.js"
 import { ReadModels, type ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import type { ControllerTuning } from "./Controller.js"

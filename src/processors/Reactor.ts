@@ -1,4 +1,4 @@
-import type { Effect } from "effect"
+import type * as Effect from "effect/Effect"
 import type { RecordedEvent } from "../domain/Event.js"
 import { compare, type Position } from "../domain/Position.js"
 import { key } from "../readmodels/Key.js"

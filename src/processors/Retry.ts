@@ -1,4 +1,6 @@
-import { Data, Effect, Stream } from "effect"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import type { RecordedEvent } from "../domain/Event.js"
 import { partitionOfStream, prefixesOf } from "../domain/Partition.js"
 import { compare, max, type Position, start } from "../domain/Position.js"

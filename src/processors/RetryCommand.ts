@@ -1,4 +1,6 @@
-import { Effect, Fiber, Option } from "effect"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import type { ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import { CommandRefused } from "./Command.js"
 import { type DeadLetter, deadLettersOf } from "./DeadLetters.js"

@@ -1,4 +1,5 @@
-import type { Effect, Stream } from "effect"
+import type * as Effect from "effect/Effect"
+import type * as Stream from "effect/Stream"
 import type { Position } from "../domain/Position.js"
 import type { Build, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import type { Progress } from "./Processors.js"

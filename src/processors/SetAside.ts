@@ -1,4 +1,6 @@
-import { Effect, Schedule, Stream } from "effect"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
 import type { RecordedEvent } from "../domain/Event.js"
 import { compare, type Position, start } from "../domain/Position.js"
 import type { EventLogService } from "../eventlog/EventLog.js"

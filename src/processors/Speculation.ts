@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import type { RecordedEvent } from "../domain/Event.js"
 import type { Doc, ReadModelsService, ReadModelsUnavailable, Ref } from "../readmodels/ReadModels.js"
 import type { Docs, Projection } from "./Projection.js"

@@ -1,4 +1,5 @@
-import { Effect, Stream } from "effect"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import type { RecordedEvent } from "../domain/Event.js"
 import { type Partition, partitionOfStream } from "../domain/Partition.js"
 import { compare, max, type Position, start } from "../domain/Position.js"

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import type { Freshness } from "./Freshness.js"
 import type { LogTail } from "./LogTail.js"
 import type { ProgressBoard } from "./ProgressBoard.js"

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import type { RecordedEvent } from "../domain/Event.js"
 import { clientScan, decodeClient, PROJECTION } from "../projections/clients.js"
 import type { ReadModelsService, Ref } from "../readmodels/ReadModels.js"

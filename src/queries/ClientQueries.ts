@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { clientKey as pseudonym } from "../domain/Ids.js"
 import { type Partition, partitionOf, SYSTEM } from "../domain/Partition.js"
 import {

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { compare } from "../domain/Position.js"
 import { type DeadLetter, deadLettersOf } from "../processors/DeadLetters.js"
 import type { ReadModelsService } from "../readmodels/ReadModels.js"

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import type { Filter } from "../domain/Filter.js"
 import { clientKey as pseudonym } from "../domain/Ids.js"
 import { clientStream, merchantStream, partitionOf, SYSTEM } from "../domain/Partition.js"

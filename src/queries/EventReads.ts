@@ -1,4 +1,6 @@
-import { Chunk, Effect, Stream } from "effect"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import type { RecordedEvent } from "../domain/Event.js"
 import type { EventLogService, LogError } from "../eventlog/EventLog.js"
 import { factOf } from "../projections/Facts.js"

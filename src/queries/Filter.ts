@@ -1,4 +1,4 @@
-import { Either } from "effect"
+import * as Either from "effect/Either"
 import type { Filter, FilterTerm } from "../domain/Filter.js"
 import { NONE } from "../domain/Metrics.js"
 import { indexOf, type Values } from "../projections/Dimensions.js"

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { partitionOf } from "../domain/Partition.js"
 import type { Position } from "../domain/Position.js"
 import type { Range } from "../domain/TimeBuckets.js"

@@ -1,4 +1,5 @@
-import { Effect, FiberRef } from "effect"
+import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
 import { type Partition, partitionOf } from "../domain/Partition.js"
 import { compare, isPosition, type Position, start } from "../domain/Position.js"
 import { deadLetterScan, decodeDeadLetter } from "../processors/DeadLetters.js"

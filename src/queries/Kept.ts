@@ -1,4 +1,4 @@
-import { Either } from "effect"
+import * as Either from "effect/Either"
 import type { Interval } from "../domain/Metrics.js"
 import { nextBucket, type Range } from "../domain/TimeBuckets.js"
 import { keptFor } from "../projections/metrics.js"

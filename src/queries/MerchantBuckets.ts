@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import type { Interval } from "../domain/Metrics.js"
 import type { Partition } from "../domain/Partition.js"
 import { bucketStart, cut, type Range } from "../domain/TimeBuckets.js"

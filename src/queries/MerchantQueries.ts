@@ -1,4 +1,5 @@
-import { Effect, Option } from "effect"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { partitionOf } from "../domain/Partition.js"
 import type { Position } from "../domain/Position.js"
 import { defaultSettings, type MerchantSettings, type SystemSettings } from "../domain/Settings.js"

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import type { Filter } from "../domain/Filter.js"
 import {
   type BucketDimension,

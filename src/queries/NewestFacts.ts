@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { partitionOf } from "../domain/Partition.js"
 import { compare, type Position, start } from "../domain/Position.js"
 import { type Columns, PROJECTION } from "../projections/metrics.js"

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import type { Interval } from "../domain/Metrics.js"
 import { PARTITIONS } from "../domain/Partition.js"
 import { compare } from "../domain/Position.js"

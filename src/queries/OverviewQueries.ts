@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { type Interval, type Metric, metrics } from "../domain/Metrics.js"
 import type { Position } from "../domain/Position.js"
 import type { Range } from "../domain/TimeBuckets.js"

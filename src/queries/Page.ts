@@ -1,4 +1,4 @@
-import { Either } from "effect"
+import * as Either from "effect/Either"
 import { type QueryRefused, refused } from "./QueryError.js"
 
 /** One page of a list that is ordered by key. A cursor is opaque to who gets it. */

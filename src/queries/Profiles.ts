@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import type { KeyStoreService } from "../keystore/KeyStore.js"
 import { open } from "../keystore/Sealed.js"
 import { type ClientDoc, decodeProfile, PROJECTION, profileRef } from "../projections/clients.js"

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { compare, type Position, start } from "../domain/Position.js"
 import type { Command, CommandRefused } from "../processors/Commands.js"
 import { READY_MS } from "../processors/Controller.js"

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import type { DefinedProjection, ReadRow, RowOf, TableDefinitions } from "../projections/DefinedProjection.js"
 import { MAX_DOCUMENTS, tooManyDocuments } from "./Costs.js"
 import type { AsOf, Freshness } from "./Freshness.js"

@@ -1,4 +1,6 @@
-import { Context, Effect, Layer } from "effect"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { isCurrency } from "../domain/Currency.js"
 import type { Filter } from "../domain/Filter.js"
 import { compare } from "../domain/Position.js"

@@ -1,4 +1,4 @@
-import { Data } from "effect"
+import * as Data from "effect/Data"
 import type { Position } from "../domain/Position.js"
 import type { LogError } from "../eventlog/EventLog.js"
 import type { KeyStoreUnavailable } from "../keystore/KeyStore.js"

@@ -1,5 +1,6 @@
 import DataLoader from "dataloader"
-import { Effect, Exit } from "effect"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 
 /**
  * What is asked in one tick is asked together, and the same key once; a key that is asked later is asked

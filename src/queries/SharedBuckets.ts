@@ -1,4 +1,5 @@
-import { Effect, type Exit } from "effect"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import type { BucketReading, BucketsOf, BucketsWanted, MerchantBuckets, Part } from "./MerchantBuckets.js"
 import type { QueryError } from "./QueryError.js"
 import { sameTick } from "./SameTick.js"

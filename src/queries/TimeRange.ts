@@ -1,4 +1,4 @@
-import { Either } from "effect"
+import * as Either from "effect/Either"
 import type { Interval } from "../domain/Metrics.js"
 import { bucketStart, bucketStarts, nextBucket, type Range, widen } from "../domain/TimeBuckets.js"
 import type { Part } from "../projections/FactFold.js"

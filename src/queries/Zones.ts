@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { partitionOf } from "../domain/Partition.js"
 import { collections, PROJECTION } from "../projections/metrics.js"
 import { partsOf, under } from "../readmodels/Key.js"

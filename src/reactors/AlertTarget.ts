@@ -1,4 +1,5 @@
-import { Data, type Effect } from "effect"
+import * as Data from "effect/Data"
+import type * as Effect from "effect/Effect"
 import type { Alert } from "./Alert.js"
 
 /** An alert was not taken. It is tried again, before any later one. */

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { sentenceOf, wireForm } from "./Alert.js"
 import type { AlertTarget } from "./AlertTarget.js"
 

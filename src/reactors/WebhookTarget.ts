@@ -1,5 +1,6 @@
 import { createHmac } from "node:crypto"
-import { Effect, Redacted } from "effect"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import { wireForm } from "./Alert.js"
 import { AlertNotDelivered, type AlertTarget } from "./AlertTarget.js"
 

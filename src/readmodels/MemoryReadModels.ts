@@ -1,4 +1,5 @@
-import { Effect, Layer } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import type { Partition } from "../domain/Partition.js"
 import { start } from "../domain/Position.js"
 import {

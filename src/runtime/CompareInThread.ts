@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads"
-import { Deferred, Effect } from "effect"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
 import type { Compared } from "../queries/compare/CompareBuilds.js"
 import type { PrepareComparison } from "../queries/compare/Comparisons.js"
 import { type QueryError, QueryRefused, type RefusalCode } from "../queries/QueryError.js"

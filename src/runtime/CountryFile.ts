@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs"
-import { Data, Effect, Option } from "effect"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { type CountryOf, openCountryDatabase } from "../collect/CountryLookup.js"
 
 /** `TIDEMARK_COUNTRY_FILE` names a file that can't be used. */

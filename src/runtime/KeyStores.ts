@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs"
 import { join } from "node:path"
-import { Effect, Layer } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as EmbeddedKeyStore from "../keystore/embedded/EmbeddedKeyStore.js"
 import type { KeyStore, KeyStoreUnavailable } from "../keystore/KeyStore.js"
 import type { ReadModelStore } from "./ReadModelStore.js"

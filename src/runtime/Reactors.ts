@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { type AnyReactor, anyReactor } from "../processors/Reactor.js"
 import { reactors } from "../reactors/index.js"
 import { alertReactors, alertSettings } from "./AlertSettings.js"

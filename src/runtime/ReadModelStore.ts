@@ -1,4 +1,8 @@
-import { Config, ConfigError, Effect, Layer, Redacted } from "effect"
+import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import * as EmbeddedReadModels from "../readmodels/embedded/EmbeddedReadModels.js"
 import type { ReadModels, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 

@@ -1,4 +1,7 @@
-import { Effect, ExecutionStrategy, Exit, Scope } from "effect"
+import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 import { compare, max, type Position } from "../domain/Position.js"
 import type { EventLogService } from "../eventlog/EventLog.js"
 import { READY_MS } from "../processors/Controller.js"

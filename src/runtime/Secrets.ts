@@ -11,7 +11,10 @@ import {
   writeSync,
 } from "node:fs"
 import { join } from "node:path"
-import { Data, Effect, Option, Redacted } from "effect"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import { dataDirectory } from "./DataDirectory.js"
 import type { RuntimeSettings } from "./Settings.js"
 

@@ -1,4 +1,4 @@
-import { Redacted } from "effect"
+import * as Redacted from "effect/Redacted"
 import type { Secrets } from "./Secrets.js"
 
 /** What a person reads after the start: the addresses, the new key, and what to do next. */

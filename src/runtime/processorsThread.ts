@@ -3,7 +3,13 @@
  * fold. It speaks `ProcessorsMessage` to the thread that started it, and ends when told "stop".
  */
 import { parentPort, workerData } from "node:worker_threads"
-import { Cause, Effect, Exit, Fiber, Layer, Schedule, Stream } from "effect"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
 import type { Position } from "../domain/Position.js"
 import { EventLog } from "../eventlog/EventLog.js"
 import type { DeadLetterPolicy } from "../processors/DeadLetters.js"

@@ -1,5 +1,5 @@
 import { join } from "node:path"
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { runVerify } from "../../src/cli/verify/runVerify.js"
 import type { Projection } from "../../src/processors/Projection.js"

@@ -1,5 +1,5 @@
 import { request } from "node:http"
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { getIntrospectionQuery } from "graphql"
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
 import { ADMIN_KEY, World } from "../unit/queries/world.js"

@@ -1,6 +1,6 @@
 import { createServer } from "node:http"
 import { type AddressInfo, connect } from "node:net"
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { expect, it } from "vitest"
 import WebSocket from "ws"
 import { makeGraphqlServer, type Services } from "../../src/graphql/Server.js"

@@ -1,5 +1,7 @@
 import { connect } from "node:net"
-import { Effect, Exit, Scope } from "effect"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { CannotListen, type Listening, listen, sendJson } from "../../src/runtime/HttpServer.js"
 

@@ -1,4 +1,5 @@
-import { Effect, type Scope } from "effect"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import { describe, expect, it } from "vitest"
 import type { KeyStoreService, KeyStoreUnavailable } from "../../src/keystore/KeyStore.js"
 

@@ -1,7 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect, Exit, Scope } from "effect"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 import { openEmbeddedLog } from "../../src/eventlog/embedded/EmbeddedLog.js"
 import { eventLogContract } from "./EventLogContract.js"
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { afterAll, expect, it } from "vitest"
 import * as EmbeddedKeyStore from "../../src/keystore/embedded/EmbeddedKeyStore.js"
 import { keyStoreContract } from "./KeyStoreContract.js"

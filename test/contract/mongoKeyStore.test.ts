@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as EmbeddedKeyStore from "../../src/keystore/embedded/EmbeddedKeyStore.js"
 import * as MongoKeyStore from "../../src/keystore/mongodb/MongoKeyStore.js"

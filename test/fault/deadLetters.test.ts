@@ -1,6 +1,6 @@
 import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { afterAll, describe, expect, it } from "vitest"
 import { deadLettersOf } from "../../src/processors/DeadLetters.js"
 import { readerLayer } from "../../src/readmodels/embedded/EmbeddedReadModels.js"

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto"
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
 import { LogDamaged } from "../../src/eventlog/EventLog.js"
 import { openEmbeddedLogReader } from "../../src/eventlog/embedded/EmbeddedLogReader.js"

@@ -1,4 +1,5 @@
-import { Effect, Stream } from "effect"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import type { RecordedEvent } from "../../src/domain/Event.js"
 import { compareWithOracle } from "../support/idleLog.js"

@@ -9,7 +9,7 @@ import { until } from "../support/until.js"
 const GREETER = `
 import { appendFileSync } from "node:fs"
 import { join } from "node:path"
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 const file = join(process.env.TIDEMARK_DATA_DIR, "acted")
 export const reactors = [{
   name: "greeter", version: 1, collections: ["visits"],

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
-import { Redacted } from "effect"
+import * as Redacted from "effect/Redacted"
 import { MongoClient } from "mongodb"
 import { temporary } from "./temporary.js"
 import { until } from "./until.js"

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import type { RecordedEvent } from "../../src/domain/Event.js"
 import { PARTITIONS, type Partition } from "../../src/domain/Partition.js"
 import { type Position, start } from "../../src/domain/Position.js"

@@ -1,4 +1,5 @@
-import { Effect, Stream } from "effect"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import type { RecordedEvent } from "../../src/domain/Event.js"
 import { compare, type Position, start } from "../../src/domain/Position.js"
 import { type EventLogService, LogUnavailable } from "../../src/eventlog/EventLog.js"

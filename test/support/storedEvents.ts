@@ -1,4 +1,5 @@
-import { Effect, Stream } from "effect"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { isSystemType, type StoredEvent } from "../../src/domain/Event.js"
 import { storesOf } from "./stores.js"
 

@@ -1,4 +1,5 @@
-import { Effect, Stream } from "effect"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { STANDARD_IDLE_AFTER_MS } from "../../domain/IdleTimes.js"
 import {
   merchantStream,

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { type NewEvent, SystemType } from "../../domain/Event.js"
 
 /** One line for each client that became idle; for imported history at level debug, as it was over long ago. */

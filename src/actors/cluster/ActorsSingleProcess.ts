@@ -1,12 +1,14 @@
-import {
-  MessageStorage,
-  RunnerHealth,
-  RunnerStorage,
-  Runners,
-  Sharding,
-  ShardingConfig,
-} from "@effect/cluster"
-import { Context, Duration, Effect, Fiber, Layer } from "effect"
+import * as MessageStorage from "@effect/cluster/MessageStorage"
+import * as RunnerHealth from "@effect/cluster/RunnerHealth"
+import * as RunnerStorage from "@effect/cluster/RunnerStorage"
+import * as Runners from "@effect/cluster/Runners"
+import * as Sharding from "@effect/cluster/Sharding"
+import * as ShardingConfig from "@effect/cluster/ShardingConfig"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import { type ActorsOptions, nodeLayer, recorderLayer } from "../Actors.js"
 import { allPartitions } from "../IndexRecovery.js"
 import * as ClusterPartitions from "./ClusterPartitions.js"

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { Data } from "effect"
+import * as Data from "effect/Data"
 import { Http, type HttpAnswer } from "./Http.js"
 
 /** What became of the events of one request. `index` counts from 0 within it. */

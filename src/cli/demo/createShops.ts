@@ -1,4 +1,4 @@
-import { Data } from "effect"
+import * as Data from "effect/Data"
 import type { Http } from "../client/Http.js"
 import type { Shop } from "./shops.js"
 

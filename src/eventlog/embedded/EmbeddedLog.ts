@@ -1,5 +1,8 @@
 import { MessageChannel, type MessagePort } from "node:worker_threads"
-import { Deferred, Effect, Layer, type Scope } from "effect"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import {
   type AppendOutcome,
   EventLog,

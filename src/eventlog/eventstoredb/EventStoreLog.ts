@@ -1,4 +1,9 @@
-import { Effect, Layer, Option, Runtime, type Scope, Stream } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import {
   type AppendOutcome,
   EventLog,

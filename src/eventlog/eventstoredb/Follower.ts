@@ -1,5 +1,7 @@
 import type { AllStreamResolvedEvent, Position as ClientPosition } from "@eventstore/db-client"
-import { Effect, Option, Stream } from "effect"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import type { RecordedEvent } from "../../domain/Event.js"
 import { compare, max, min, type Position, start } from "../../domain/Position.js"
 import { type LogBatch, LogDamaged, type LogError, type LogUnavailable } from "../EventLog.js"

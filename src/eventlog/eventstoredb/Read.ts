@@ -1,5 +1,7 @@
 import type { ResolvedEvent, StreamingRead } from "@eventstore/db-client"
-import { Effect, Option, Stream } from "effect"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import type { RecordedEvent } from "../../domain/Event.js"
 import { LogDamaged, type LogError, LogUnavailable } from "../EventLog.js"
 import type { Client } from "./ClientModule.js"

@@ -1,5 +1,5 @@
 import type { ResolvedEvent } from "@eventstore/db-client"
-import { Stream } from "effect"
+import * as Stream from "effect/Stream"
 import type { RecordedEvent } from "../../domain/Event.js"
 import { compare, type Position } from "../../domain/Position.js"
 import type { LogError, ReadAllOptions, ReadStreamOptions } from "../EventLog.js"

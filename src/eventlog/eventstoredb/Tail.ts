@@ -1,4 +1,5 @@
-import { Effect, Stream } from "effect"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { max, type Position, start } from "../../domain/Position.js"
 import type { LogError } from "../EventLog.js"
 import type { Lanes } from "./Lanes.js"

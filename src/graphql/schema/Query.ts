@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { DEFAULT_FIRST, MAX_FIRST } from "../../queries/Page.js"
 import { refused } from "../../queries/QueryError.js"
 import { builder, perItem } from "../Builder.js"

@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads"
-import { Effect, Layer } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { threadUrl } from "../../threads/threadUrl.js"
 import { KeyStore, type KeyStoreService, KeyStoreUnavailable } from "../KeyStore.js"
 import { KeyFile } from "./KeyFile.js"

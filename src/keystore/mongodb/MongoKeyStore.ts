@@ -1,5 +1,7 @@
 import { randomBytes } from "node:crypto"
-import { Effect, Layer, type Scope } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import { Binary, type Collection } from "mongodb"
 import { Connection, isDuplicate, type MongoOptions } from "../../mongodb/Connection.js"
 import { KeyStore, type KeyStoreService, KeyStoreUnavailable } from "../KeyStore.js"

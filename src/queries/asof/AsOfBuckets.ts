@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { merchantStream, type Partition, partitionOf } from "../../domain/Partition.js"
 import { compare, type Position } from "../../domain/Position.js"
 import { bucketStart, type Range } from "../../domain/TimeBuckets.js"

@@ -1,4 +1,7 @@
-import { Chunk, Effect, Option, Stream } from "effect"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import type { RecordedEvent } from "../../domain/Event.js"
 import { type Partition, prefixesOf } from "../../domain/Partition.js"
 import { compare, type Position } from "../../domain/Position.js"

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { instantIn, isOfMerchant, PROJECTION as METRICS } from "../../projections/metrics.js"
 import type { Build, ReadModelsService } from "../../readmodels/ReadModels.js"
 import type { QueryError } from "../QueryError.js"

@@ -1,4 +1,5 @@
-import { Effect, type Scope } from "effect"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type { Position } from "../../domain/Position.js"
 import type { CommandRefused } from "../../processors/Commands.js"
 import type { ProcessorsService } from "../../processors/Processors.js"

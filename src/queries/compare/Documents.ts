@@ -1,6 +1,6 @@
 import { createHash, type Hash } from "node:crypto"
 import { isDeepStrictEqual } from "node:util"
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { afterKey, key, partsOf, under } from "../../readmodels/Key.js"
 import type {
   Build,

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { type BucketDimension, bucketDimensions, type Metric, metrics } from "../../domain/Metrics.js"
 import { bucketStart, type Range } from "../../domain/TimeBuckets.js"
 import {

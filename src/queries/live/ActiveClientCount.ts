@@ -1,4 +1,7 @@
-import { Deferred, Effect, Fiber, Runtime } from "effect"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Runtime from "effect/Runtime"
 import { partitionOf, SYSTEM } from "../../domain/Partition.js"
 import { compare, type Position } from "../../domain/Position.js"
 import type { EventLogService } from "../../eventlog/EventLog.js"

@@ -1,4 +1,7 @@
-import { Effect, Fiber, Runtime, Schedule } from "effect"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Runtime from "effect/Runtime"
+import * as Schedule from "effect/Schedule"
 import { type RecordedEvent, SystemType } from "../../domain/Event.js"
 import { SYSTEM } from "../../domain/Partition.js"
 import { compare, type Position } from "../../domain/Position.js"

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { type QueryError, refused } from "../QueryError.js"
 import type { Scope } from "../Scope.js"
 import { makeFeed } from "./Feed.js"

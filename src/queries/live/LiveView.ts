@@ -1,4 +1,6 @@
-import { type Cause, Effect, Runtime } from "effect"
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Runtime from "effect/Runtime"
 import { type RecordedEvent, SystemType } from "../../domain/Event.js"
 import { longestIdleTime } from "../../domain/IdleTimes.js"
 import { partitionOf } from "../../domain/Partition.js"

@@ -1,4 +1,6 @@
-import { Chunk, Effect, Stream } from "effect"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { isBusinessType, type RecordedEvent } from "../../domain/Event.js"
 import { merchantStream, partitionOf } from "../../domain/Partition.js"
 import { compare, type Position } from "../../domain/Position.js"

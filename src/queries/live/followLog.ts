@@ -1,4 +1,6 @@
-import { Effect, Schedule, Stream } from "effect"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
 import type { Position } from "../../domain/Position.js"
 import type { EventLogService, LogBatch } from "../../eventlog/EventLog.js"
 

@@ -1,4 +1,7 @@
-import { Duration, Effect, Layer, type Scope } from "effect"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import { Connection, type MongoOptions } from "../../mongodb/Connection.js"
 import { decodeCheckpoints } from "../embedded/Checkpoints.js"
 import * as Embedded from "../embedded/EmbeddedReadModels.js"

@@ -1,4 +1,6 @@
-import { Effect, Fiber, Stream } from "effect"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
 import type { RecordedEvent } from "../../../src/domain/Event.js"
 import type { Position } from "../../../src/domain/Position.js"
 import type { EventLogService } from "../../../src/eventlog/EventLog.js"

@@ -1,4 +1,6 @@
-import { Effect, Exit, Scope } from "effect"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 import type { EventLogService } from "../../../src/eventlog/EventLog.js"
 import { openEventStoreLog } from "../../../src/eventlog/eventstoredb/EventStoreLog.js"
 import type { EventStoreLogOptions } from "../../../src/eventlog/eventstoredb/Options.js"

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { expect, it } from "vitest"
 import { admin, event, start, temporary } from "./harness.js"
 

@@ -1,5 +1,7 @@
 import { join } from "node:path"
-import { Effect, Exit, Scope } from "effect"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 import { describe, expect, it } from "vitest"
 import { NO_ADDRESS } from "../../../src/actors/clients/AddressCode.js"
 import { writeClients } from "../../../src/actors/clients/ClientsFile.js"

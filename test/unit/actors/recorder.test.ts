@@ -1,6 +1,6 @@
 import { cpSync } from "node:fs"
 import { join } from "node:path"
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
 import type { Incoming } from "../../../src/actors/Recorder.js"
 import type { RecordedEvent } from "../../../src/domain/Event.js"

@@ -1,4 +1,7 @@
-import { Effect, Exit, Scope, Stream } from "effect"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import { afterEach, describe, expect, it } from "vitest"
 import type { RecordedEvent } from "../../../src/domain/Event.js"
 import { compare, fromNumber, type Position, start } from "../../../src/domain/Position.js"

@@ -1,4 +1,5 @@
-import { Effect, Stream } from "effect"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { partitionOf } from "../../../src/domain/Partition.js"
 import { compare, start } from "../../../src/domain/Position.js"

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { start as beginning } from "../../../src/domain/Position.js"
 import type { Command } from "../../../src/processors/Commands.js"

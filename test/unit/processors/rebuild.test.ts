@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs"
-import { Effect, Either } from "effect"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { compare, start } from "../../../src/domain/Position.js"
 import type { Command } from "../../../src/processors/Commands.js"

@@ -1,5 +1,5 @@
 import { DatabaseSync } from "@photostructure/sqlite"
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { runVerify } from "../../../src/cli/verify/runVerify.js"
 import { logChecks } from "../../../src/processors/LogChecks.js"

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
 import type { Interval } from "../../../src/domain/Metrics.js"
 import { metrics } from "../../../src/projections/metrics.js"

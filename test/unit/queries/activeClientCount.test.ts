@@ -1,4 +1,7 @@
-import { Effect, Either, Exit, Scope } from "effect"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { EventLog } from "../../../src/eventlog/EventLog.js"
 import { makeFreshness } from "../../../src/queries/Freshness.js"

@@ -1,4 +1,5 @@
-import { Effect, Either } from "effect"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import type { Client } from "../../../src/queries/ClientQueries.js"
 import { everything } from "../../../src/queries/Scope.js"

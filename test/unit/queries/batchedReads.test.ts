@@ -1,4 +1,5 @@
-import { Effect, Exit } from "effect"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { describe, expect, it } from "vitest"
 import { fromNumber } from "../../../src/domain/Position.js"
 import { batchedReads, MAX_QUESTIONS } from "../../../src/queries/BatchedReads.js"

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { afterAll, describe, expect, it } from "vitest"
 import { clients } from "../../../src/projections/clients.js"
 import { merchants } from "../../../src/projections/merchants.js"

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import type { ReadModelsService } from "../../../src/readmodels/ReadModels.js"
 
 /** Reads that reached the store; of calls with many questions or documents, how many each had. */

@@ -1,4 +1,5 @@
-import { Effect, Either } from "effect"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { readRequests, readRevisions } from "../../../src/queries/EventReads.js"
 import { checkFilter } from "../../../src/queries/Filter.js"

@@ -1,4 +1,7 @@
-import { Effect, Either, PubSub, Stream } from "effect"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as PubSub from "effect/PubSub"
+import * as Stream from "effect/Stream"
 import { describe, expect, it } from "vitest"
 import { fromNumber, type Position } from "../../../src/domain/Position.js"
 import type { ProcessorsService, Progress } from "../../../src/processors/Processors.js"

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { beforeAll, describe, expect, it } from "vitest"
 import { partitionOf } from "../../../src/domain/Partition.js"
 import { compare, fromNumber, type Position } from "../../../src/domain/Position.js"

@@ -1,4 +1,5 @@
-import { Effect, Either } from "effect"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { partitionOf } from "../../../src/domain/Partition.js"
 import { overviewMetrics } from "../../../src/queries/OverviewQueries.js"

@@ -1,4 +1,5 @@
-import { Effect, Either } from "effect"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { clientKey } from "../../../src/domain/Ids.js"
 import { KeyStore } from "../../../src/keystore/KeyStore.js"

@@ -1,4 +1,7 @@
-import { ConfigProvider, Effect, Either, Redacted } from "effect"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Redacted from "effect/Redacted"
 import { describe, expect, it } from "vitest"
 import { eventLogChoice } from "../../../src/runtime/Settings.js"
 

@@ -1,4 +1,6 @@
-import { ConfigProvider, Effect, Redacted } from "effect"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import { describe, expect, it } from "vitest"
 import { readModelStore } from "../../../src/runtime/ReadModelStore.js"
 

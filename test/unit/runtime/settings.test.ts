@@ -1,5 +1,8 @@
 import { availableParallelism } from "node:os"
-import { ConfigProvider, Duration, Effect, Exit } from "effect"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { expect, it } from "vitest"
 import { runtimeSettings } from "../../../src/runtime/Settings.js"
 
