@@ -88,7 +88,7 @@ afterAll(async () => {
 
 describe("a silence that is unusual, through the whole program", () => {
   it("raises one alert and one all-clear, over kill -9", { timeout: 120_000 }, async () => {
-    const last = Date.now() - 10 * MINUTE + 20_000
+    const last = Date.now() - 10 * MINUTE + 10_000
     await remember(last)
     await tidemark.start()
     await tidemark.kill()

@@ -12,8 +12,8 @@ import { seededRandom } from "../support/Seed.js"
 import { TidemarkProcess, temporaryDirectory } from "../support/TidemarkProcess.js"
 import { until } from "../support/until.js"
 
-const EVENTS = rounds(30_000, 400_000)
-const KILLS = rounds(4, 20)
+const EVENTS = rounds(16_000, 400_000)
+const KILLS = rounds(3, 20)
 
 const program = new PlantedProgram()
 const directory = temporaryDirectory()

@@ -7,7 +7,7 @@ import { randomEvent, Sender } from "../support/Sender.js"
 import { ADMIN_KEY, TidemarkProcess, temporaryDirectory } from "../support/TidemarkProcess.js"
 
 const CONNECTIONS = 1_000
-const SECONDS = rounds(20, 120)
+const SECONDS = rounds(12, 120)
 const BATCH = 100
 /** A commit takes 1 to 2 ms here: with this added the log takes a tenth of what it took. */
 const SLOWDOWN_MS = 20

@@ -14,7 +14,7 @@ const HISTORY = rounds(15_000, 2_000_000)
 const EVENTS_PER_SECOND = rounds(100, 1_000)
 const CLIENTS = rounds(4, 20)
 const SUBSCRIBERS = rounds(4, 20)
-const SWITCHES = rounds(3, 6)
+const SWITCHES = rounds(2, 6)
 const KILLS = rounds(2, 20)
 const REBUILD_MS = rounds(60_000, 1_200_000)
 

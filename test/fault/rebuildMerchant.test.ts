@@ -11,7 +11,7 @@ import { until } from "../support/until.js"
 
 const HISTORY = rounds(12_000, 400_000)
 const EVENTS_PER_SECOND = rounds(50, 500)
-const KILLS = rounds(3, 20)
+const KILLS = rounds(2, 20)
 const REBUILD_MS = patience * rounds(60_000, 1_200_000)
 const MERCHANTS = 5
 

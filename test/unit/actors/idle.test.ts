@@ -201,7 +201,7 @@ const groups = [
 ]
 
 describe("actors and oracle agree", () => {
-  const STEPS = rounds(150, 1_500)
+  const STEPS = rounds(100, 1_500)
 
   it(`over ${STEPS} steps of random activity and changing groups, with restarts`, {
     timeout: 600_000,
@@ -257,7 +257,7 @@ describe("actors and oracle agree", () => {
     await world.close()
   })
 
-  const STARTS = rounds(12, 100)
+  const STARTS = rounds(8, 100)
 
   it(`over ${STARTS} starts, each with another idle time of the system, the file lost at half of them`, {
     timeout: 600_000,
