@@ -46,7 +46,7 @@ export const defaults: Tuning = {
   drainMs: 5_000,
   idleAfterMs: STANDARD_IDLE_AFTER_MS,
   tickMs: 25,
-  keepClientsEveryMs: 30_000,
-  keepClientsChanges: 250_000,
+  keepClientsEveryMs: 20_000,
+  keepClientsChanges: 150_000,
   now: Date.now,
 }
