@@ -2,7 +2,7 @@ import * as Either from "effect/Either"
 import { SYSTEM } from "../domain/Partition.js"
 import type { Build, Registered } from "../readmodels/ReadModels.js"
 import { CommandRefused, type Decision, type Facts, refuse } from "./Command.js"
-import { buildingOf, present } from "./Transitions.js"
+import { present } from "./Transitions.js"
 
 /** Merchants of a projection that are rebuilt at once: each is folded by a thread. */
 export const MOST_MERCHANTS_BUILDING = 4
@@ -33,14 +33,13 @@ export const unfitToRebuild = (now: Registered, merchantId: string, facts: Facts
   return undefined
 }
 
-/** The build that a cancellation is about, or why it is not clear which. */
+/** The build that a cancellation is about, or why it is not clear which. What runs comes before what has failed. */
 export const toCancel = (now: Registered): Either.Either<Build | undefined, CommandRefused> => {
-  const isCancelled = ({ state }: Build) => state === "BUILDING" || state === "FAILED"
-  const whole =
-    buildingOf(now) ?? present(now).find((build) => isCancelled(build) && build.merchantId === undefined)
-  if (whole !== undefined) return Either.right(whole)
-  const own = present(now).filter(isCancelled)
-  if (own.length < 2) return Either.right(own[0])
-  const message = `${own.map(({ id, merchantId }) => `${id} of ${merchantId ?? ""}`).join(", ")}: drop the build that is meant`
+  const inState = (wanted: Build["state"]) => present(now).filter(({ state }) => state === wanted)
+  const running = inState("BUILDING")
+  const candidates = running.length > 0 ? running : inState("FAILED")
+  const whole = candidates.find(({ merchantId }) => merchantId === undefined)
+  if (whole !== undefined || candidates.length < 2) return Either.right(whole ?? candidates[0])
+  const message = `${candidates.map(({ id, merchantId }) => `${id} of ${merchantId ?? ""}`).join(", ")}: drop the build that is meant`
   return Either.left(new CommandRefused({ code: "BUILD_REQUIRED", message }))
 }

@@ -1,11 +1,14 @@
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { partitionOf } from "../../../src/domain/Partition.js"
 import { compare, start } from "../../../src/domain/Position.js"
 import type { Command } from "../../../src/processors/Commands.js"
+import { toCancel } from "../../../src/processors/MerchantBuilds.js"
 import { merchantLog } from "../../../src/processors/MerchantLog.js"
 import type { Projection } from "../../../src/processors/Projection.js"
+import type { Build } from "../../../src/readmodels/ReadModels.js"
 import { servingIn } from "../../../src/readmodels/Registry.js"
 import { until } from "../../support/until.js"
 import { Bench, run } from "./support.js"
@@ -157,6 +160,34 @@ describe("a rebuild of one merchant", () => {
     const foreign = positions.filter((position) => compare(position, head) <= 0).length
     // One more may be the event with which it begins to read everything.
     expect(foreign).toBeLessThanOrEqual(2 + 1)
+  })
+
+  it("is what a cancellation is about while it runs, though an older build of all has failed", () => {
+    const made = { at: 0, by: "ann", what: "began" }
+    const build = (number: number, state: Build["state"], merchantId?: string): Build => ({
+      ...{
+        id: `counting-${number}`,
+        projection: "counting",
+        definition: "counting-1",
+        fingerprint: "f",
+        state,
+        made,
+      },
+      ...(merchantId === undefined ? {} : { merchantId }),
+    })
+    const cancelled = (...builds: ReadonlyArray<Build>) => {
+      const found = toCancel({ projection: "counting", revision: 1, numbered: builds.length, builds })
+      return Either.isLeft(found) ? found.left.code : found.right?.id
+    }
+    const serving = build(1, "SERVING")
+    const failed = build(2, "FAILED")
+    expect(cancelled(serving)).toBeUndefined()
+    expect(cancelled(serving, failed)).toBe("counting-2")
+    expect(cancelled(serving, failed, build(3, "BUILDING", "m-1"))).toBe("counting-3")
+    expect(cancelled(serving, failed, build(3, "BUILDING", "m-1"), build(4, "BUILDING"))).toBe("counting-4")
+    expect(cancelled(serving, build(2, "BUILDING", "m-1"), build(3, "BUILDING", "m-2"))).toBe(
+      "BUILD_REQUIRED",
+    )
   })
 
   it("says of every command that can't be carried out why", async () => {
