@@ -75,6 +75,9 @@ export class Connection {
       this.connectedAt = performance.now()
       return new MongoClient(url, {
         writeConcern: { w: "majority" },
+        // Whatever the text prefers: a secondary lags behind, and a writer that finds its head where it was before
+        // would take itself for taken over.
+        readPreference: "primary",
         ...unlessGiven("serverSelectionTimeoutMS", selectionMs),
         ...unlessGiven("connectTimeoutMS", selectionMs),
         ...unlessGiven("socketTimeoutMS", 2 * this.deadlineMs),
@@ -101,6 +104,8 @@ export class Connection {
   /** The answer, or a failure that says what was not answered in time. */
   async within<A>(doing: string, answer: Promise<A>): Promise<A> {
     let timer: NodeJS.Timeout | undefined
+    // Also where nobody waits any more: the driver may look for a server for longer than the deadline.
+    answer.catch((error: unknown) => this.renewAfter(error))
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
         () => reject(new Error(`${doing}: no answer within ${this.deadlineMs / 1000} s`)),
@@ -109,9 +114,6 @@ export class Connection {
     })
     try {
       return await Promise.race([answer, late])
-    } catch (error) {
-      this.renewAfter(error)
-      throw error
     } finally {
       clearTimeout(timer)
     }

@@ -222,6 +222,27 @@ describe("EventStoreDB and its client", () => {
     for (const { upTo, head } of batches) expect(compare(upTo, head)).toBeLessThanOrEqual(0)
   })
 
+  it("a checkpoint where the next event will lie hides that event from nobody", async () => {
+    const place = temporaryDirectory()
+    const other = new EventStoreServer(place.path, { checkpointAtEnd: true })
+    await other.start()
+    const { log, close } = await openLog({ connection: other.connection })
+    const first = (await append(log, "a-1.x", NO_STREAM, events(1))) as { readonly position: Position }
+    const subscribers = [following(log, "0" as Position), following(log, first.position, ["b-"])]
+    // They have caught up, and were told so.
+    await new Promise((resolve) => setTimeout(resolve, 700))
+    for (let i = 0; i < 3; i++) await append(log, "b-1.x", i - 1, events(1))
+    await until("all of them have come", 5_000, () => subscribers.every(({ seen }) => seen.length >= 3))
+    expect(subscribers.map(({ seen }) => seen.map(({ stream }) => stream))).toEqual([
+      ["a-1.x", "b-1.x", "b-1.x", "b-1.x"],
+      ["b-1.x", "b-1.x", "b-1.x"],
+    ])
+    for (const one of subscribers) await one.stop()
+    await close()
+    await other.stop()
+    place.remove()
+  })
+
   it("a server that no longer runs gives an error that says so, and reads come to an end", {
     timeout: 60_000,
   }, async () => {

@@ -83,9 +83,15 @@ export const mongoForTests = () => {
   }
 }
 
+/** The same server and the same user: without a word about it, a user is looked for in the database that is named. */
 export const withDatabase = (url: string, database: string): string => {
   const [, server = "", , options = ""] = /^([^:]+:\/\/[^/?]+)(\/[^?]*)?(\?.*)?$/.exec(url) ?? []
-  return `${server}/${database}${options}`
+  const source = new MongoClient(url).options.credentials?.source
+  const login =
+    source === undefined || /[?&]authsource=/i.test(options)
+      ? ""
+      : `${options === "" ? "?" : "&"}authSource=${encodeURIComponent(source)}`
+  return `${server}/${database}${options}${login}`
 }
 
 export const redacted = (url: string) => Redacted.make(url)

@@ -18,6 +18,8 @@ import type { Tail } from "./Tail.js"
 /** Nothing that was not given before lies up to here. It takes its place among the events. */
 interface Checkpoint {
   readonly checkpoint: Position
+  /** An event may yet come that lies here: only what is before it was given. */
+  readonly excluded: boolean
 }
 
 type Item = AllStreamResolvedEvent | Checkpoint
@@ -55,6 +57,8 @@ class Follower {
   /** The last event that was seen: there the server can be told to begin. */
   private lastEvent: Position | undefined
   private published: Position
+  /** Everything before it was given; it is a place where the server can be told to read on. */
+  private announced: Position | undefined
   private quiet = 0
   private backoff = FIRST_BACKOFF_MS
   private progressed = true
@@ -134,7 +138,11 @@ class Follower {
           // the subscription would go on without a word.
           checkpointReached: (subscription, place: ClientPosition) => {
             const checkpoint = positionOf(place)
-            if (checkpoint !== undefined) subscription.push({ checkpoint } satisfies Checkpoint)
+            if (checkpoint === undefined) return
+            // An event has both positions equal. A checkpoint before one has a lower prepare position: it may be the
+            // end of the log (25.0.0, KurrentDB's issue 4970), and the next event lies exactly there.
+            const excluded = place.prepare < place.commit
+            subscription.push({ checkpoint, excluded } satisfies Checkpoint)
           },
         },
       },
@@ -173,7 +181,7 @@ class Follower {
     this.quiet = 0
     for (const item of items) {
       if ("checkpoint" in item) {
-        this.moveTo(item.checkpoint)
+        this.reached(item)
         continue
       }
       const position = positionOf(item.event?.position)
@@ -187,6 +195,14 @@ class Follower {
     const last = events.at(-1)
     if (last !== undefined) this.services.tail.saw(last.position)
     return events
+  }
+
+  /** What ends before a place says nothing of the place itself, but that the one announced before is behind. */
+  private reached({ checkpoint, excluded }: Checkpoint): void {
+    const { announced } = this
+    if (!excluded) this.moveTo(checkpoint)
+    else if (announced !== undefined && compare(announced, checkpoint) < 0) this.moveTo(announced)
+    this.announced = checkpoint
   }
 
   private moveTo(position: Position): void {

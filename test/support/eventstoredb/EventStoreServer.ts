@@ -5,6 +5,8 @@ import { fileURLToPath } from "node:url"
 export interface ServerOptions {
   /** Events that may wait for a live subscriber before it is dropped. */
   readonly liveBuffer?: number
+  /** A subscription that has caught up is told a checkpoint where the next event will lie, as by 25.0.0. */
+  readonly checkpointAtEnd?: boolean
   readonly tls?: { readonly cert: string; readonly key: string }
   /** `name:password` that every call has to bring; needs TLS, as the client sends none without. */
   readonly user?: string
@@ -42,7 +44,7 @@ export class EventStoreServer {
   }
 
   async start(): Promise<void> {
-    const { liveBuffer, tls, user } = this.options
+    const { liveBuffer, checkpointAtEnd, tls, user } = this.options
     const child = fork(
       program,
       [
@@ -51,6 +53,7 @@ export class EventStoreServer {
         "--port",
         String(this.port),
         ...(liveBuffer === undefined ? [] : ["--live-buffer", String(liveBuffer)]),
+        ...(checkpointAtEnd === true ? ["--checkpoint-at-end"] : []),
         ...(tls === undefined ? [] : ["--cert", tls.cert, "--key", tls.key]),
         ...(user === undefined ? [] : ["--user", user]),
       ],

@@ -75,6 +75,8 @@ export const subscribe = async (log, faults, tuning, call, options) => {
     considered %= interval
     await send(position ?? checkpoint(page[0].position, 0))
   }
+  // Not 23.10 but 25.0.0: the end of the log, where the next event will lie (KurrentDB's issue 4970).
+  if (interval > 0 && tuning.checkpointAtEnd) await send(checkpoint(log.end, 0))
   const caughtUp = new streams.ReadResp()
   caughtUp.setCaughtUp(new streams.ReadResp.CaughtUp())
   await send(caughtUp)

@@ -1,7 +1,7 @@
 // A stand-in for EventStoreDB 23.10, for tests where no server can be had. It serves the published gRPC
 // protocol to the real client: appends, reads and subscriptions to $all, on one node. What it does not do it
 // refuses with UNIMPLEMENTED.
-//   node server.mjs --file FILE [--port 0] [--live-buffer 1000] [--cert FILE --key FILE] [--user NAME:PASSWORD]
+//   node server.mjs --file FILE [--port 0] [--live-buffer 1000] [--checkpoint-at-end] [--cert FILE --key FILE] [--user NAME:PASSWORD]
 // Prints `listening on PORT`. Started with an IPC channel it takes { id, command, ...options } and answers { id, result }.
 import { randomUUID } from "node:crypto"
 import { readFileSync } from "node:fs"
@@ -27,6 +27,7 @@ const { values } = parseArgs({
     file: { type: "string" },
     port: { type: "string", default: "0" },
     "live-buffer": { type: "string", default: "1000" },
+    "checkpoint-at-end": { type: "boolean", default: false },
     cert: { type: "string" },
     key: { type: "string" },
     user: { type: "string" },
@@ -111,7 +112,12 @@ const server = new Server({
   "grpc.max_concurrent_streams": 100,
 })
 server.addService(StreamsService, {
-  read: guarded(read(log, faults, { liveBuffer: Number(values["live-buffer"]) })),
+  read: guarded(
+    read(log, faults, {
+      liveBuffer: Number(values["live-buffer"]),
+      checkpointAtEnd: values["checkpoint-at-end"],
+    }),
+  ),
   append: guarded(append(log, faults)),
   batchAppend: guarded(batchAppend(log, faults)),
   delete: guarded(softDelete),
