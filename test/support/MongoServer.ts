@@ -87,8 +87,9 @@ export const mongoForTests = () => {
 export const withDatabase = (url: string, database: string): string => {
   const [, server = "", , options = ""] = /^([^:]+:\/\/[^/?]+)(\/[^?]*)?(\?.*)?$/.exec(url) ?? []
   const source = new MongoClient(url).options.credentials?.source
+  // Names of services say it themselves, in their TXT record.
   const login =
-    source === undefined || /[?&]authsource=/i.test(options)
+    source === undefined || url.startsWith("mongodb+srv:") || /[?&]authsource=/i.test(options)
       ? ""
       : `${options === "" ? "?" : "&"}authSource=${encodeURIComponent(source)}`
   return `${server}/${database}${options}${login}`

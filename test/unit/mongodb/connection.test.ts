@@ -44,6 +44,7 @@ describe("the database of a test", () => {
     expect(userOf(withDatabase(`${h}/`, "test-1"))).toEqual(["root", "admin", "test-1"])
     expect(userOf(withDatabase(`${h}/tidemark?tls=true`, "test-1"))).toEqual(["root", "tidemark", "test-1"])
     expect(userOf(withDatabase(`${h}/x?authSource=other`, "test-1"))).toEqual(["root", "other", "test-1"])
+    expect(withDatabase("mongodb+srv://u:p@h.example.org/x", "t")).toBe("mongodb+srv://u:p@h.example.org/t")
     expect(withDatabase("mongodb://h:27017", "test-1")).toBe("mongodb://h:27017/test-1")
   })
 })
