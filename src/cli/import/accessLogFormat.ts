@@ -33,6 +33,12 @@ const notes = {
 export const logClientId = (host: string, agent: Uint8Array): string =>
   `log-${createHash("sha256").update(host).update("\0").update(agent).digest("base64url").slice(0, 22)}`
 
+const mark = Buffer.from("\ufeff")
+
+/** Without the byte order mark that a file may begin with: else its first client would be a stranger. */
+const withoutMark = (bytes: Buffer): Buffer =>
+  bytes.subarray(0, mark.length).equals(mark) ? bytes.subarray(mark.length) : bytes
+
 const isPage = ({ method, status }: AccessLine, path: string): boolean =>
   method === "GET" && ((status >= 200 && status < 300) || status === 304) && !isStaticFile(path)
 
@@ -80,7 +86,7 @@ export const accessLogFormat = (options: AccessLogOptions): Format => ({
   convert: ({ offset, bytes, fault }: Piece): Converted => {
     if (fault !== undefined) return { problem: faults[fault] }
     if (bytes.length === 0) return { events: [], notes: [notes.blank] }
-    const line = parseAccessLine(bytes)
+    const line = parseAccessLine(offset === 0 ? withoutMark(bytes) : bytes)
     return typeof line === "string" ? { problem: line } : eventsOf(line, offset, options)
   },
   memory: () => undefined,

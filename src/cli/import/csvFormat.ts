@@ -77,7 +77,7 @@ const placesOf = (rules: ReadonlyArray<Rule>, header: ReadonlyArray<string>): Re
  * CSV with a header: an event for every row.
  *
  * @param header from an earlier run, when reading begins in the middle of the file
- * @throws InvalidMapping from `convert`, when the header lacks a column
+ * @throws InvalidMapping from `convert`, when the header lacks a column or can't be read
  */
 export const csvFormat = (options: CsvOptions, header?: ReadonlyArray<string>): Format => {
   const { source, delimiter } = options
@@ -109,19 +109,22 @@ export const csvFormat = (options: CsvOptions, header?: ReadonlyArray<string>): 
     return { events: [{ merchantId: event.merchantId, json }], fields: row }
   }
 
+  /** Of a header it ends the import: the row after it would pass for the header, and be lost. */
+  const unreadable = (problem: string): Converted => {
+    if (names === undefined) throw new InvalidMapping(`the header can't be read: ${problem}`)
+    return { problem }
+  }
+
   return {
     unit: "row",
     findEnd: endOfRow(delimiter.charCodeAt(0)),
     convert: ({ offset, bytes, fault }: Piece): Converted => {
-      if (fault !== undefined) return { problem: faults[fault] }
+      if (fault !== undefined) return unreadable(faults[fault])
       if (bytes.length === 0) return { events: [], notes: [BLANK] }
       const text = utf8(bytes, offset === 0)
-      if (text === undefined) return { problem: "it is not UTF-8" }
+      if (text === undefined) return unreadable("it is not UTF-8")
       const row = csvFields(text, delimiter)
-      if (typeof row === "string") {
-        if (names === undefined) throw new InvalidMapping(`the header can't be read: ${row}`)
-        return { problem: row }
-      }
+      if (typeof row === "string") return unreadable(row)
       if (names === undefined) {
         places = placesOf(rules, row)
         names = row

@@ -160,6 +160,11 @@ describe("what an access log's line gives", () => {
     expect(notes).toEqual([])
   })
 
+  it("is of the same client after the byte order mark that a file may begin with", () => {
+    const line = combined("GET /a HTTP/1.1")
+    expect(give(`\ufeff${line}`)).toEqual(give(line))
+  })
+
   it.each([
     ["GET / HTTP/1.1", 200, 2],
     ["GET /a.html HTTP/1.1", 304, 2],

@@ -196,6 +196,16 @@ describe("the mapping of columns to fields", () => {
     )
   })
 
+  it.each([
+    ["is not UTF-8", { bytes: Buffer.from("a,gr\xf6\xdfe", "latin1") }, /it is not UTF-8/],
+    ["is too long", { bytes: Buffer.alloc(0), fault: "TOO_LONG" as const }, /longer than 1 MiB/],
+    ["has an open quote", { bytes: Buffer.alloc(0), fault: "NOT_CLOSED" as const }, /is not closed/],
+  ])("ends at a header that %s, rather than take the next row for it", (_, header, why) => {
+    const mapping = parseMapping([], [...needed, "amount=1"])
+    const format = csvFormat({ mapping, source: "f", delimiter: "," })
+    expect(() => format.convert({ offset: 0, line: 1, ...header })).toThrow(why)
+  })
+
   it("takes the same from a file", () => {
     const file = JSON.stringify({ map: { amount: "a:minor" }, set: { type: "payment", merchantId: "m" } })
     const sets = ["timestamp=2026-01-01T00:00:00Z"]
