@@ -16,7 +16,7 @@ export default (): void => {
   }
   const missing =
     "There is no MongoDB-protocol server that tests can start, kill and freeze: it takes Go 1.22 or later to build one"
-  if (process.env.CI !== undefined) throw new Error(missing)
+  if (process.env.CI !== undefined && process.env.MONGODB_URL === undefined) throw new Error(missing)
   console.error(`\n!!! ${missing}.`)
   console.error(
     process.env.MONGODB_URL === undefined

@@ -28,6 +28,14 @@ export interface Format {
   readonly memory: () => ReadonlyArray<string> | undefined
 }
 
+const UNENDED = "last lines without a line break, taken as whole: import a file when nobody writes to it"
+
+/** What is worth counting about a record. */
+export const notesOf = (
+  { isUnended }: Piece,
+  { notes = [] }: Extract<Converted, { readonly events: unknown }>,
+): ReadonlyArray<string> => (isUnended === true ? [...notes, UNENDED] : notes)
+
 export const faults: Readonly<Record<NonNullable<Piece["fault"]>, string>> = {
   TOO_LONG: "it is longer than 1 MiB",
   NOT_CLOSED: "a quote that opens in it is not closed",

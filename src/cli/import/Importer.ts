@@ -1,5 +1,5 @@
 import { type EventSender, Interrupted, ServerRefused } from "../client/EventSender.js"
-import type { Format } from "./Format.js"
+import { type Format, notesOf } from "./Format.js"
 import { type Piece, type Place, Splitter } from "./Records.js"
 import { type Report, Round } from "./Round.js"
 import type { Counts } from "./State.js"
@@ -94,7 +94,9 @@ export class Importer {
       onReport({ ...origin, reason: converted.problem })
       return
     }
-    for (const note of converted.notes ?? []) this.read = { ...this.read, notes: add(this.read.notes, note) }
+    for (const note of notesOf(piece, converted)) {
+      this.read = { ...this.read, notes: add(this.read.notes, note) }
+    }
     for (const event of converted.events) this.round.add(event, origin)
   }
 

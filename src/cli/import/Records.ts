@@ -8,6 +8,8 @@ export interface Piece {
   readonly bytes: Buffer
   /** Why its end was not found; only its first line was taken for it. */
   readonly fault?: "TOO_LONG" | "NOT_CLOSED"
+  /** The file ends without a line break: whoever writes it may not have finished this record. */
+  readonly isUnended?: true
 }
 
 /** What is ready of a stream, and where the next record begins. */
@@ -108,12 +110,12 @@ export class Splitter {
   /** Takes the first record off; undefined when more bytes are needed. */
   private next(last: boolean): Piece | undefined {
     const { rest: held, place } = this
-    let end = held.length === 0 ? -1 : this.findEnd(held, 0)
-    if (end < 0 && last && this.findEnd(Buffer.concat([held, lineBreak]), 0) === held.length)
-      end = held.length
+    const found = held.length === 0 ? -1 : this.findEnd(held, 0)
+    const isUnended = found < 0 && last && this.findEnd(Buffer.concat([held, lineBreak]), 0) === held.length
+    const end = isUnended ? held.length : found
     if (end >= 0 && end <= MAX_RECORD) {
       this.advance(end)
-      return { ...place, bytes: withoutCr(held, 0, end) }
+      return { ...place, bytes: withoutCr(held, 0, end), ...(isUnended ? { isUnended } : {}) }
     }
     if (held.length === 0 || (end < 0 && !last && held.length <= MAX_RECORD)) return undefined
     const line = held.indexOf(LF)

@@ -44,7 +44,7 @@ export type Beginning =
   | { readonly _tag: "Fresh" }
   | { readonly _tag: "Resume"; readonly state: ImportState }
   /** The file, or what is made of it, is not what it was: from its beginning, which counts nothing twice. */
-  | { readonly _tag: "Again"; readonly because: string }
+  | { readonly _tag: "Again"; readonly because: "OTHER_OPTIONS" | "IMPORTED" | "CHANGED" }
   /** Another file under the same name: its events would pass for repetitions of the first one's. */
   | { readonly _tag: "OtherFile" }
 
@@ -64,9 +64,9 @@ export const beginning = (
   if (headBytes > source.head.length || headHash(source.head.subarray(0, headBytes)) !== fingerprint.head) {
     return { _tag: "OtherFile" }
   }
-  if (state.done) return { _tag: "Again", because: "it was imported before" }
-  if (state.meaning !== meaning) return { _tag: "Again", because: "the options are others than last time" }
-  if (isChanged(fingerprint, source)) return { _tag: "Again", because: "the file has changed since" }
+  if (state.meaning !== meaning) return { _tag: "Again", because: "OTHER_OPTIONS" }
+  if (state.done) return { _tag: "Again", because: "IMPORTED" }
+  if (isChanged(fingerprint, source)) return { _tag: "Again", because: "CHANGED" }
   // A file this short could have grown into another one after its head.
   return headBytes === 0 ? { _tag: "Fresh" } : { _tag: "Resume", state }
 }

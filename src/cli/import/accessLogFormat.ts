@@ -18,9 +18,13 @@ export interface AccessLogOptions {
 /** Longest `userAgent` that collection takes. The client id is made of the whole. */
 const MAX_AGENT = 2_048
 
+/** Longest path that collection takes. */
+const MAX_PATH = 2_048
+
 const notes = {
   notHttp: "requests that are not HTTP, kept without method and path",
   noPath: "requests for something without a path, or with one that can't be taken, kept without it",
+  longPath: `paths of more than ${MAX_PATH} characters, cut`,
   noUrl: "referrers that are no URL, left out",
   noAddress: "clients written as a name, kept without address",
   blank: "blank lines",
@@ -39,22 +43,32 @@ const mark = Buffer.from("\ufeff")
 const withoutMark = (bytes: Buffer): Buffer =>
   bytes.subarray(0, mark.length).equals(mark) ? bytes.subarray(mark.length) : bytes
 
+/** The path as far as it is kept; undefined when it is not too long, or no path. */
+const shortened = (target: string): string | undefined => {
+  const path = cut(target.split(/[?#]/, 1)[0] ?? "", MAX_PATH)
+  return path.length < MAX_PATH - 1 ? undefined : parseLocation(path)?.path
+}
+
 const isPage = ({ method, status }: AccessLine, path: string): boolean =>
   method === "GET" && ((status >= 200 && status < 300) || status === 304) && !isStaticFile(path)
 
 const eventsOf = (line: AccessLine, offset: number, options: AccessLogOptions): Converted => {
   const { merchantId, source } = options
   const counted: string[] = []
-  const path = line.target === undefined ? undefined : parseLocation(line.target)?.path
+  const known = line.target === undefined ? undefined : parseLocation(line.target)?.path
+  // A page is a page however long its path is.
+  const shorter = line.target !== undefined && known === undefined ? shortened(line.target) : undefined
+  const path = known ?? shorter
   const isAddress = isIP(line.host) !== 0
   if (line.method === undefined) counted.push(notes.notHttp)
   else if (path === undefined) counted.push(notes.noPath)
+  else if (shorter !== undefined) counted.push(notes.longPath)
   if (!isAddress && line.host !== "-") counted.push(notes.noAddress)
   const visitor = {
     ...(merchantId === undefined ? {} : { merchantId }),
     clientId: logClientId(line.host, line.agentBytes),
     timestamp: line.at,
-    ...(path === undefined ? {} : { url: line.target }),
+    ...(path === undefined ? {} : { url: shorter ?? line.target }),
     ...(isAddress ? { ip: line.host } : {}),
     ...(line.agent === undefined ? {} : { userAgent: cut(line.agent, MAX_AGENT) }),
   }

@@ -3,6 +3,7 @@ import { defaultCollectConfig } from "../../collect/CollectConfig.js"
 import { Identity } from "../../collect/Identity.js"
 import { parseEvent } from "../../collect/parseEvent.js"
 import { Rejection } from "../../collect/Rejection.js"
+import { notesOf } from "./Format.js"
 import { type Piece, Splitter } from "./Records.js"
 import { CannotImport, type ImportJob, sourceName } from "./runImport.js"
 import { openSource } from "./Source.js"
@@ -50,7 +51,7 @@ export const dryRun = async (job: ImportJob): Promise<void> => {
       report(piece, converted.problem)
       return
     }
-    for (const note of converted.notes ?? []) notes.set(note, (notes.get(note) ?? 0) + 1)
+    for (const note of notesOf(piece, converted)) notes.set(note, (notes.get(note) ?? 0) + 1)
     for (const { json } of converted.events) {
       const refused = judge(json)
       if (refused !== undefined) {

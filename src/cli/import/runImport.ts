@@ -61,6 +61,13 @@ export const sourceName = (source: Source, given: string | undefined): string =>
   return name
 }
 
+const reasons = {
+  OTHER_OPTIONS:
+    "the options are others than last time. What is new is added; events that are stored already keep what they said.",
+  IMPORTED: "it was imported before: nothing is counted twice.",
+  CHANGED: "the file has changed since: nothing is counted twice.",
+} as const
+
 const begin = (start: Beginning, name: string, say: (text: string) => void): ImportState | undefined => {
   switch (start._tag) {
     case "OtherFile":
@@ -71,7 +78,7 @@ const begin = (start: Beginning, name: string, say: (text: string) => void): Imp
       say(`Going on at line ${start.state.line} (byte ${start.state.offset}), where the last import stopped.`)
       return start.state
     case "Again":
-      say(`Reading the whole file, as ${start.because}: nothing is counted twice.`)
+      say(`Reading the whole file, as ${reasons[start.because]}`)
       return undefined
     case "Fresh":
       return undefined

@@ -9,7 +9,14 @@ import { type UserErrorData, userError } from "./UserError.js"
 
 const TEXT = 200
 
-const makeInput = (name: string, description: string, missing: string) =>
+/** What becomes of a setting that is left out. */
+interface Missing {
+  readonly timezone: string
+  readonly currency: string
+  readonly others: string
+}
+
+const makeInput = (name: string, description: string, { timezone, currency, others: missing }: Missing) =>
   builder.inputType(name, {
     description,
     fields: (t) => ({
@@ -18,8 +25,8 @@ const makeInput = (name: string, description: string, missing: string) =>
         description: "1 to 64 characters of A-Z a-z 0-9 _ . - and no _ at the beginning.",
       }),
       name: t.string({ description: `Name for people, up to ${TEXT} characters. ${missing}` }),
-      timezone: t.string({ description: `IANA time zone, such as \`Europe/Berlin\`. ${missing}` }),
-      currency: t.field({ type: "Currency", description: `Currency of amounts that name none. ${missing}` }),
+      timezone: t.string({ description: `IANA time zone, such as \`Europe/Berlin\`. ${timezone}` }),
+      currency: t.field({ type: "Currency", description: `Currency of amounts that name none. ${currency}` }),
       grade: t.string({ description: `Grade, up to ${TEXT} characters. ${missing}` }),
       location: t.string({ description: `Place, up to ${TEXT} characters. ${missing}` }),
       businessType: t.string({ description: `What it does, up to ${TEXT} characters. ${missing}` }),
@@ -40,16 +47,17 @@ const makeInput = (name: string, description: string, missing: string) =>
     }),
   })
 
-export const CreateMerchantInput = makeInput(
-  "CreateMerchantInput",
-  "A new merchant.",
-  "May be left out: the time zone is UTC then, the currency USD.",
-)
-export const UpdateMerchantInput = makeInput(
-  "UpdateMerchantInput",
-  "New settings of a merchant.",
-  "Stays as it is when left out or null.",
-)
+export const CreateMerchantInput = makeInput("CreateMerchantInput", "A new merchant.", {
+  timezone: "UTC when left out.",
+  currency: "USD when left out.",
+  others: "May be left out.",
+})
+const STAYS = "Stays as it is when left out or null."
+export const UpdateMerchantInput = makeInput("UpdateMerchantInput", "New settings of a merchant.", {
+  timezone: STAYS,
+  currency: STAYS,
+  others: STAYS,
+})
 
 export type MerchantInput = { readonly id: string } & {
   readonly [K in keyof Omit<SettingsChange, "idleGroups">]?: SettingsChange[K] | null | undefined

@@ -183,6 +183,20 @@ describe("what an access log's line gives", () => {
     expect(give(combined(request, "-", "a", status)).events).toHaveLength(events)
   })
 
+  it.each([2_047, 2_048, 3_000, 70_000])(
+    "is a page view however long its path is: %d characters",
+    (length) => {
+      const path = `/${"x".repeat(length - 1)}`
+      const { events } = give(combined(`GET ${path}?q=1 HTTP/1.1`, "-", "a"))
+      for (const event of events) good(event)
+      const url = length > 2_048 ? path.slice(0, 2_048) : `${path}?q=1`
+      expect(events).toMatchObject([
+        { type: "request", url },
+        { type: "pageview", url },
+      ])
+    },
+  )
+
   it("is always something that collection takes, with what can't be taken left out and counted", () => {
     const lines = [
       combined("GET /a HTTP/1.1", "not a url", "a"),
@@ -201,7 +215,7 @@ describe("what an access log's line gives", () => {
     expect(notes).toEqual([
       "referrers that are no URL, left out",
       "referrers that are no URL, left out",
-      "requests for something without a path, or with one that can't be taken, kept without it",
+      "paths of more than 2048 characters, cut",
       "requests for something without a path, or with one that can't be taken, kept without it",
       "requests that are not HTTP, kept without method and path",
       "clients written as a name, kept without address",

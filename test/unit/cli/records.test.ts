@@ -29,6 +29,13 @@ const texts = (pieces: ReadonlyArray<Piece>) => pieces.map(({ bytes, fault }) =>
 const sizes = fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 5 })
 
 describe("cutting a file into lines", () => {
+  it("says of the last one whether its line break is missing: it may not be finished", () => {
+    const unended = (content: string) =>
+      cutAll(Buffer.from(content), endOfLine, [100]).pieces.map(({ isUnended }) => isUnended === true)
+    expect(unended("a\nb\n")).toEqual([false, false])
+    expect(unended("a\nb")).toEqual([false, true])
+  })
+
   it("gives each line, its number and the offset of its first byte, however the bytes arrive", () => {
     fc.assert(
       fc.property(

@@ -95,6 +95,9 @@ describe("where an import begins", () => {
   it("is the start again when the import was finished, the options are others, or the file was changed", () => {
     expect(tagOf({ ...state, done: true }, source, "m")).toBe("Again")
     expect(tagOf(state, source, "other")).toBe("Again")
+    // Whoever has put a mapping right is told that it changes nothing of what is stored.
+    const finished = { ...state, done: true }
+    expect(beginning(finished, source, "other")).toEqual({ _tag: "Again", because: "OTHER_OPTIONS" })
     expect(tagOf(state, { ...source, mtimeMs: 6 }, "m")).toBe("Again")
     expect(tagOf(state, { ...source, size: 999 }, "m")).toBe("Again")
   })
