@@ -31,7 +31,10 @@ export class FeedOutlet {
     this.#events += events.ids.length
     this.#chars += events.chars
     this.#tell(events)
-    if (this.#events > this.tuning.liveEvents || this.#chars > this.tuning.liveChars) this.#full = true
+    if (this.#events <= this.tuning.liveEvents && this.#chars <= this.tuning.liveChars) return
+    this.#full = true
+    // The other end acknowledges many events together: without a word it would wait for more, and this one for it.
+    this.#tell({ tag: "full" })
   }
 
   close(): void {

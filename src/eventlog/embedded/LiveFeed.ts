@@ -105,11 +105,18 @@ export class LiveFeed {
       for (const listener of this.#listeners) listener.resumed()
       return
     }
+    if (message.tag === "full") {
+      this.#acknowledge()
+      return
+    }
     const batch = new LiveBatch(message)
     for (const listener of this.#listeners) listener.offer(batch)
     this.#events += message.ids.length
     this.#chars += message.chars
-    if (this.#events < this.ackEvents && this.#chars < this.ackChars) return
+    if (this.#events >= this.ackEvents || this.#chars >= this.ackChars) this.#acknowledge()
+  }
+
+  #acknowledge(): void {
     this.#tell({ tag: "ack", events: this.#events, chars: this.#chars })
     this.#events = 0
     this.#chars = 0

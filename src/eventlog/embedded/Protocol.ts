@@ -61,7 +61,11 @@ export interface EventsMessage {
 }
 
 /** `listening`: everything beyond `head` will be handed over, until the next `listening`. */
-export type FromFeed = EventsMessage | { readonly tag: "listening"; readonly head: number }
+export type FromFeed =
+  | EventsMessage
+  | { readonly tag: "listening"; readonly head: number }
+  /** Nothing more is handed over until all of it is acknowledged. */
+  | { readonly tag: "full" }
 
 /** `ack` says how much of what was handed over has been taken. */
 export type ToFeed =
