@@ -54,7 +54,10 @@ export const onAllStores = (vitest) => {
     const servers = [
       ["EventStoreDB", process.env.EVENTSTOREDB_URL, "the stand-in of the tests"],
       ["MongoDB", process.env.MONGODB_URL, "FerretDB"],
-    ].map(([name, named, other]) => `${name}: ${named === undefined ? other : "the server that was named"}`)
+    ].map(
+      ([name, named, other]) =>
+        `${name}: ${named === undefined ? other : `the server that was named; what is killed and frozen is ${other}`}`,
+    )
     console.log(`\n── all stores (${servers.join(", ")})`)
     for (const { name, passed, failed, skipped, seconds } of results) {
       const left = skipped > 0 ? `, ${skipped} skipped` : ""
