@@ -10,7 +10,7 @@ import { randomEvent, Sender } from "../support/Sender.js"
 import { ADMIN_KEY, TidemarkProcess, temporaryDirectory } from "../support/TidemarkProcess.js"
 import { until } from "../support/until.js"
 
-const HISTORY = rounds(15_000, 2_000_000)
+const HISTORY = rounds(10_000, 2_000_000)
 const EVENTS_PER_SECOND = rounds(100, 1_000)
 const CLIENTS = rounds(4, 20)
 const SUBSCRIBERS = rounds(4, 20)

@@ -9,7 +9,7 @@ import { chosenOr, patience } from "../support/stores.js"
 import { TidemarkProcess, temporaryDirectory } from "../support/TidemarkProcess.js"
 import { until } from "../support/until.js"
 
-const HISTORY = rounds(12_000, 400_000)
+const HISTORY = rounds(8_000, 400_000)
 const EVENTS_PER_SECOND = rounds(50, 500)
 const KILLS = rounds(2, 20)
 const REBUILD_MS = patience * rounds(60_000, 1_200_000)

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import * as Redacted from "effect/Redacted"
 import { MongoClient } from "mongodb"
+import { freeze } from "./freeze.js"
 import { temporary } from "./temporary.js"
 import { until } from "./until.js"
 
@@ -59,7 +60,7 @@ export class MongoServer {
   }
 
   freeze(): void {
-    this.child?.kill("SIGSTOP")
+    freeze(this.child)
   }
 
   thaw(): void {

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { freeze } from "./freeze.js"
 import { storesOf } from "./stores.js"
 import { type Temporary, temporary } from "./temporary.js"
 import { until } from "./until.js"
@@ -121,7 +122,7 @@ export class TidemarkProcess {
   }
 
   freeze(): void {
-    this.child?.kill("SIGSTOP")
+    freeze(this.child)
   }
 
   thaw(): void {

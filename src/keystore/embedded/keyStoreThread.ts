@@ -29,11 +29,11 @@ const work = () => {
     const failed = error instanceof Error ? error.message : String(error)
     answers = requests.map((request) => ({ number: request.number, failed }))
   }
+  // Whoever is told that it is closed may copy the files.
+  const isLast = requests.some((request) => request.kind === "close")
+  if (isLast) file.close()
   for (const answer of answers) port.postMessage(answer)
-  if (requests.some((request) => request.kind === "close")) {
-    file.close()
-    port.close()
-  }
+  if (isLast) port.close()
 }
 
 port.on("message", (request: Request) => {

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { freeze } from "../freeze.js"
 
 export interface ServerOptions {
   /** Events that may wait for a live subscriber before it is dropped. */
@@ -92,7 +93,7 @@ export class EventStoreServer {
   }
 
   freeze(): void {
-    this.child?.kill("SIGSTOP")
+    freeze(this.child)
   }
 
   thaw(): void {
