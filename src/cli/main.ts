@@ -23,6 +23,8 @@ const program = new Command("tidemark")
   .showHelpAfterError()
 
 const asked = process.argv[2] ?? ""
-const names = Object.hasOwn(commands, asked) ? [asked] : Object.keys(commands)
-for (const name of names) program.addCommand((await commands[name]?.()) as Command)
+const isKnown = Object.hasOwn(commands, asked)
+for (const [name, load] of Object.entries(commands)) {
+  if (!isKnown || name === asked) program.addCommand(await load())
+}
 await program.parseAsync()

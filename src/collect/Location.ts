@@ -1,9 +1,10 @@
 import { Cache } from "./Cache.js"
 import { cut } from "./Text.js"
 
-/** Longest `url` and `referrer` that are read, and the longest path that is kept, in characters. */
+/** Longest `url` and `referrer` that are read, in characters. */
 const MAX_URL = 8_192
-const MAX_PATH = 2_048
+/** Longest path that is kept, in characters. */
+export const MAX_PATH = 2_048
 
 export interface Location {
   readonly path: string

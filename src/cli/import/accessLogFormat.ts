@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto"
 import { isIP } from "node:net"
-import { parseLocation, referrerHost } from "../../collect/Location.js"
+import { MAX_PATH, parseLocation, referrerHost } from "../../collect/Location.js"
 import { cut } from "../../collect/Text.js"
 import { SYSTEM } from "../../domain/Partition.js"
 import { type AccessLine, parseAccessLine } from "./AccessLog.js"
@@ -17,9 +17,6 @@ export interface AccessLogOptions {
 
 /** Longest `userAgent` that collection takes. The client id is made of the whole. */
 const MAX_AGENT = 2_048
-
-/** Longest path that collection takes. */
-const MAX_PATH = 2_048
 
 const notes = {
   notHttp: "requests that are not HTTP, kept without method and path",

@@ -45,7 +45,6 @@ describe("a rebuild of one merchant", () => {
         data: { merchantId },
       })),
     )
-  const _command = (it: Command, by = "ann") => bench.command(it, by)
   const done = (it: Command, by = "ann") => bench.done(it, by)
   const refusal = (it: Command) => bench.refusal(it, "ann")
   const rebuild = (merchantId?: string): Command => ({
