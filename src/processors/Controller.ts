@@ -71,13 +71,23 @@ export const makeController = (
     const ofProjection = (projection: string) =>
       Effect.map(readModels.registered, (all) => all.find((one) => one.projection === projection))
 
-    const { whereIs, unfit, untilLevel, handingOver, holdLevel } = makeStanding({
+    const { whereIs, unfit, untilLevel, whileLevel, handingOver, holdLevel } = makeStanding({
       ...{ log, readModels, runner, running, newest, isDeployed },
     })
 
-    /** Merchants with a build of their own are switched together with all others, or by themselves. */
-    const untilAllLevel = (before: Registered, after: Registered, ms: number) =>
-      Effect.forEach(switchesIn(before, after), ({ from, to }) => untilLevel(to.id, from.id, ms))
+    /** Merchants with a build of their own are switched together with all others, or by themselves. No answer steps back. */
+    const levelSwitch = <A, E>(
+      before: Registered,
+      after: Registered,
+      ms: number,
+      use: Effect.Effect<A, E>,
+    ) => {
+      const switches = switchesIn(before, after)
+      return Effect.zipRight(
+        Effect.forEach(switches, ({ from, to }) => untilLevel(to.id, from.id, ms), { discard: true }),
+        whileLevel(switches, use),
+      )
+    }
 
     /** Every merchant's first event makes its stream. */
     const hasMerchant = (merchantId: string) =>
@@ -164,18 +174,16 @@ export const makeController = (
               what: `promoted ${build.id}, as it was level`,
             }
             const from = servingOf(now)
-            // No answer is to step back. What does not succeed now does with the next look.
-            const isLevel = yield* untilAllLevel(now, promoted(now, build, act), LEVEL_SOON_MS).pipe(
-              Effect.as(true),
-              Effect.catchTag("CommandRefused", () => Effect.succeed(false)),
-            )
-            if (!isLevel) continue
-            yield* handingOver(from, (handover) =>
+            const promotion = handingOver(from, (handover) =>
               settle(now.projection, build, (one, kept) =>
                 kept.state === "BUILDING" && servingOf(one)?.id === from?.id
                   ? promoted(one, kept, act, handover)
                   : one,
               ),
+            )
+            // What does not succeed now does with the next look.
+            yield* levelSwitch(now, promoted(now, build, act), LEVEL_SOON_MS, promotion).pipe(
+              Effect.catchTag("CommandRefused", () => Effect.void),
             )
           }
         }
@@ -223,20 +231,19 @@ export const makeController = (
         }
         const toDecide = (handover: Position | undefined) => (now: Registered) =>
           Either.map(decide(now, command, { ...facts, handover }), (next) => [next, undefined] as const)
-        const force = (command._tag === "Promote" || command._tag === "Rollback") && command.force
-        if ((command._tag === "Promote" || command._tag === "Rollback") && !force && before !== undefined) {
-          // What would be refused anyway is refused before the wait.
-          const next = yield* decide(before, command, { ...facts, handover: start })
-          yield* untilAllLevel(before, next, LEVEL_MS)
-        }
         const serving =
           before === undefined ? undefined : servingOf(before, merchantOfSwitch(before, command))
         const isSwitch = command._tag === "Promote" || command._tag === "Rollback"
         const isRebuild = command._tag === "Rebuild" && serving?.acts !== undefined
         const place = isRebuild ? (yield* whereIs(serving.id)).position : undefined
-        yield* handingOver(isSwitch ? serving : undefined, (handover) =>
+        const carried = handingOver(isSwitch ? serving : undefined, (handover) =>
           change(readModels, command.projection, toDecide(handover ?? place)),
         )
+        if (isSwitch && !command.force && before !== undefined) {
+          // What would be refused anyway is refused before the wait.
+          const next = yield* decide(before, command, { ...facts, handover: start })
+          yield* levelSwitch(before, next, LEVEL_MS, carried)
+        } else yield* carried
         yield* lock.withPermits(1)(reconcile).pipe(warned("the command is recorded, and not carried out yet"))
         yield* Effect.logInfo(`${by}: ${command._tag} ${command.projection}`)
         if (command._tag === "RetryDeadLetters") {

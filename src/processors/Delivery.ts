@@ -5,6 +5,8 @@ import type { Acting, Put, ReadModelsService, ReadModelsUnavailable } from "../r
 import { OUTBOX, type Reactor, type Waiting } from "./Reactor.js"
 
 const PAGE = 500
+/** How long the end of a build waits for a note of what was done. */
+const NOTE_MS = 5_000
 
 export interface DeliveryOptions<A, E> {
   readonly readModels: ReadModelsService
@@ -51,8 +53,21 @@ export const deliver = <A, E>(
         const { position, place, recordedAt, what } = doc as Waiting<A>
         const done: Put = { collection: OUTBOX, key, doc: undefined }
         if (own.some((acting) => lies(position, acting))) {
-          yield* reactor.act({ id: `${reactor.name} ${position} ${place}`, position, recordedAt, what })
-          yield* forget([done])
+          const noted = forget([done])
+          // Also when the build is stopped or moved meanwhile: else it would be done again.
+          yield* Effect.uninterruptibleMask((restore) =>
+            restore(
+              reactor.act({ id: `${reactor.name} ${position} ${place}`, position, recordedAt, what }),
+            ).pipe(
+              Effect.zipRight(
+                restore(noted).pipe(
+                  Effect.onInterrupt(() =>
+                    noted.pipe(Effect.interruptible, Effect.timeoutOption(NOTE_MS), Effect.ignore),
+                  ),
+                ),
+              ),
+            ),
+          )
           acted++
         } else if (compare(position, othersUpTo) <= 0) dropped.push(done)
         else {

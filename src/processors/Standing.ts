@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import { compare, type Position, start } from "../domain/Position.js"
+import { compare, max, type Position, start } from "../domain/Position.js"
 import type { EventLogService } from "../eventlog/EventLog.js"
 import { reachedIn } from "../readmodels/Reached.js"
 import { type Build, type ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
@@ -11,6 +11,8 @@ import type { Runner } from "./Runner.js"
 
 /** How long a promotion waits until the build is level with the serving one. Further behind, it is refused at once. */
 export const LEVEL_MS = 10_000
+/** How long the serving one stands still at most, once they were level. It takes the other a commit. */
+const STILL_MS = 5_000
 
 export interface StandingOptions {
   readonly log: EventLogService
@@ -22,6 +24,12 @@ export interface StandingOptions {
   /** Whether this program has the code of the build. */
   readonly isDeployed: (build: Build) => boolean
 }
+
+const notLevel = (build: string, serving: string, ms: number) =>
+  new CommandRefused({
+    code: "NOT_READY",
+    message: `${build} did not come level with ${serving} within ${ms / 1000} s. Wait until less comes in, or use force`,
+  })
 
 /** Where builds stand, and how they are brought to one place. */
 export const makeStanding = ({ log, readModels, runner, running, newest, isDeployed }: StandingOptions) => {
@@ -77,11 +85,7 @@ export const makeStanding = ({ log, readModels, runner, running, newest, isDeplo
     }).pipe(
       Effect.timeoutFail({
         duration: ms,
-        onTimeout: () =>
-          new CommandRefused({
-            code: "NOT_READY",
-            message: `${build} did not come level with ${serving} within ${ms / 1000} s. Wait until less comes in, or use force`,
-          }),
+        onTimeout: () => notLevel(build, serving, ms),
       }),
     )
 
@@ -118,8 +122,54 @@ export const makeStanding = ({ log, readModels, runner, running, newest, isDeplo
         : Effect.succeed(found)
     })
 
+  /** Who lets go of a build lets go of it for all: a comparison and a switch take turns. */
+  const oneHolds = Effect.unsafeMakeSemaphore(1)
+  const takeTurn = Effect.uninterruptibleMask((restore) =>
+    Effect.zipRight(
+      restore(oneHolds.take(1)),
+      Effect.addFinalizer(() => oneHolds.release(1)),
+    ),
+  )
+
+  const heldAt = (build: string, at: Position) =>
+    Effect.flatMap(runner.hold(build, at), (position) =>
+      position === undefined
+        ? Effect.map(whereIs(build), (where) => where.position)
+        : Effect.succeed(position),
+    )
+
+  /**
+   * Switches while nothing is folded into the builds that served, and those that take over hold all that is in them:
+   * who has seen an answer of one sees none from the other that is older. To be level a moment before is not enough,
+   * as the one that serves commits once more meanwhile.
+   */
+  const whileLevel = <A, E>(
+    switches: ReadonlyArray<{ readonly from: Build; readonly to: Build }>,
+    use: Effect.Effect<A, E>,
+  ): Effect.Effect<A, E | CommandRefused | ReadModelsUnavailable> =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        yield* takeTurn
+        const builds = new Set(switches.flatMap(({ from, to }) => [from.id, to.id]))
+        yield* Effect.addFinalizer(() => Effect.forEach(builds, runner.letGo, { discard: true }))
+        let furthest = start
+        for (const { from } of switches) furthest = max(furthest, yield* heldAt(from.id, start))
+        for (const { from, to } of switches) {
+          const position = yield* heldAt(to.id, furthest)
+          if (compare(position, furthest) < 0) return yield* notLevel(to.id, from.id, STILL_MS)
+        }
+      }).pipe(
+        Effect.timeoutFail({
+          duration: STILL_MS,
+          onTimeout: () => notLevel(switches[0]?.to.id ?? "", switches[0]?.from.id ?? "", STILL_MS),
+        }),
+        Effect.zipRight(use),
+      ),
+    )
+
   const holdLevel: ProcessorsService["holdLevel"] = (from, to) =>
     Effect.gen(function* () {
+      yield* takeTurn
       const builds = [yield* registeredBuild(from), yield* registeredBuild(to)]
       yield* Effect.addFinalizer(() => Effect.zipRight(runner.letGo(from), runner.letGo(to)))
       const apart = (position: Position, other: Position) =>
@@ -132,16 +182,10 @@ export const makeStanding = ({ log, readModels, runner, running, newest, isDeplo
         const [one, other] = [(yield* whereIs(from)).position, (yield* whereIs(to)).position]
         if (reason !== undefined && one !== other) return yield* apart(one, other)
       }
-      const holdAt = (build: string, at: Position) =>
-        Effect.flatMap(runner.hold(build, at), (position) =>
-          position === undefined
-            ? Effect.map(whereIs(build), (where) => where.position)
-            : Effect.succeed(position),
-        )
       // Each goes on to where the other stands; as one of them stands, twice is enough.
-      let one = yield* holdAt(from, start)
-      const other = yield* holdAt(to, one)
-      if (compare(one, other) < 0) one = yield* holdAt(from, other)
+      let one = yield* heldAt(from, start)
+      const other = yield* heldAt(to, one)
+      if (compare(one, other) < 0) one = yield* heldAt(from, other)
       if (one !== other) return yield* apart(one, other)
       return one
     }).pipe(
@@ -155,5 +199,5 @@ export const makeStanding = ({ log, readModels, runner, running, newest, isDeplo
       }),
     )
 
-  return { whereIs, unfit, untilLevel, handingOver, holdLevel }
+  return { whereIs, unfit, untilLevel, whileLevel, handingOver, holdLevel }
 }

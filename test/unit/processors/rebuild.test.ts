@@ -96,6 +96,35 @@ describe("builds side by side", () => {
     expect((await refusal(rebuild)).message).toContain("(ann began to rebuild counting at ")
   })
 
+  it("switches where the build that takes over holds all that the serving one has answered from", async () => {
+    await append(20)
+    await bench.start([counting(1)], quick)
+    await done(rebuild)
+    await bench.caughtUp(await run(bench.log.head))
+    const store = bench.readModels as {
+      -readonly [K in "commit" | "register"]: (typeof bench.readModels)[K]
+    }
+    const { commit, register } = store
+    store.commit = (build, ...batch) =>
+      build === "counting-2"
+        ? Effect.zipRight(Effect.sleep("400 millis"), commit(build, ...batch))
+        : commit(build, ...batch)
+    // Just before the switch is written, events come, and the serving build has some time to fold them.
+    let atSwitch: ReadonlyArray<number | undefined> = []
+    store.register = (next) =>
+      Effect.gen(function* () {
+        if (next.last?.what !== "promoted counting-2") return yield* register(next)
+        yield* Effect.promise(() => append(5))
+        yield* Effect.sleep("300 millis")
+        atSwitch = yield* Effect.promise(() => Promise.all([countIn("counting-1"), countIn("counting-2")]))
+        return yield* register(next)
+      })
+    await done(promote("counting-2", "counting-1"))
+    expect(atSwitch).toEqual([20, 20])
+    await bench.caughtUp(await run(bench.log.head))
+    expect([await countIn("counting-1"), await countIn("counting-2")]).toEqual([25, 25])
+  })
+
   it("takes a build of which only some partitions are written, as by one lane of two, for one that is behind", async () => {
     const head = await append(20)
     await bench.start([counting(1)], quick)
