@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs"
 import { Command } from "commander"
+import { FAILED } from "./options.js"
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   readonly version: string
@@ -27,4 +28,11 @@ const isKnown = Object.hasOwn(commands, asked)
 for (const [name, load] of Object.entries(commands)) {
   if (!isKnown || name === asked) program.addCommand(await load())
 }
+
+/** 1 is what a comparison found: who asks wrongly must not be told that something differs. */
+const failWith2 = (command: Command): void => {
+  command.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : FAILED))
+  command.commands.forEach(failWith2)
+}
+failWith2(program)
 await program.parseAsync()

@@ -1,6 +1,6 @@
 import { Command } from "commander"
 import { guarded, whole } from "./options.js"
-import { type BuildShown, type ProjectionShown, Refused } from "./projections/Client.js"
+import { Refused } from "./projections/Client.js"
 import { compareBuilds, linesOf as linesOfComparison } from "./projections/compare.js"
 import { deadLettersOf, linesOf as linesOfDeadLetters } from "./projections/deadLetters.js"
 import { promote, rollback } from "./projections/switching.js"
@@ -16,7 +16,7 @@ import {
   withClient,
   withMerchant,
 } from "./projections/talking.js"
-import { watchBuild } from "./projections/watch.js"
+import { begunIn, watchBuild } from "./projections/watch.js"
 
 const help = `
   $ tidemark projections list
@@ -46,13 +46,6 @@ interface BuildOptions extends OfMerchant {
   readonly wait: boolean
 }
 
-/** The build that a command has begun. */
-const begunIn = ({ builds, building: whole, serving }: ProjectionShown, merchantId: string | undefined) => {
-  const isBegun = (one: BuildShown) => one.state === "BUILDING" || one.state === "READY"
-  const own = builds.findLast((one) => one.merchantId === merchantId && isBegun(one))
-  return merchantId === undefined ? (whole?.id ?? serving.id) : (own?.id ?? serving.id)
-}
-
 /** `state`: what the build has to come to. */
 const building = (name: string, description: string, mutation: string, state: ReadonlyArray<string>) =>
   talking(name, description)
@@ -62,7 +55,7 @@ const building = (name: string, description: string, mutation: string, state: Re
       guarded((projection: string, options: BuildOptions) =>
         withClient(options, async (client) => {
           const args = { name: text(projection), ...merchantArgs(options.merchant) }
-          const build = begunIn(await client.command(mutation, args), options.merchant)
+          const build = begunIn(await client.command(mutation, args), options.merchant ?? null)
           if (options.wait) await watchBuild(client, projection, build, state)
           print([await client.find(projection)], options)
         }),

@@ -26,7 +26,10 @@ const promote = (
   what: string,
 ): Decision => {
   const serving = servingOf(now, target.merchantId)
-  if (serving?.id !== expectedServing || serving.id === target.id) return conflict(serving, expectedServing)
+  if (serving?.id !== expectedServing) return conflict(serving, expectedServing)
+  if (serving.id === target.id) {
+    return refuse("CONFLICT", `${target.id} serves already${told(target.promoted ?? target.made)}`)
+  }
   if (target.state === "FAILED") {
     return refuse("BUILD_FAILED", `${target.id} has failed and is not complete: ${target.failure ?? ""}`)
   }

@@ -55,9 +55,10 @@ export const makeStanding = ({ log, readModels, runner, running, newest, isDeplo
       const { position, recordedAt } = yield* whereIs(build.id)
       const head = yield* log.head.pipe(Effect.catchAll(() => Effect.succeed(undefined)))
       if (head === undefined) return "the event log can't be reached"
-      if (compare(position, head) >= 0) return undefined
+      // Also while nothing has come since: it will be behind with the next event.
       if (!isDeployed(build))
         return `it is frozen at ${position}, as this program has no code of ${build.definition}`
+      if (compare(position, head) >= 0) return undefined
       const stopped = newest.get(build.id)?.stopped
       if (stopped !== undefined) return `it has stopped at ${position}: ${stopped.reason}`
       if (!running.has(build.id)) return `it stands still at ${position}`

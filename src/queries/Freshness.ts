@@ -1,9 +1,10 @@
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import { type Partition, partitionOf } from "../domain/Partition.js"
-import { compare, isPosition, type Position, start } from "../domain/Position.js"
+import { compare, isPosition, type Position } from "../domain/Position.js"
 import { deadLetterScan, decodeDeadLetter } from "../processors/DeadLetters.js"
 import type { Progress } from "../processors/Processors.js"
+import { reachedIn } from "../readmodels/Reached.js"
 import type {
   Answer,
   Build,
@@ -172,6 +173,14 @@ export const makeFreshness = (
       })
     })
 
+  /** A build that nobody folds, as it is paused or its code is gone, is where its checkpoints are. */
+  const reachedBy = ({ id }: Build) => {
+    const known = board.of(id)
+    return known === undefined
+      ? Effect.map(readModels.checkpoints(id), reachedIn)
+      : Effect.succeed(known.position)
+  }
+
   /** A build that takes over meanwhile is waited for in the place of the one before. */
   const wait = (
     projection: string,
@@ -183,10 +192,11 @@ export const makeFreshness = (
     Effect.gen(function* () {
       for (;;) {
         const build = yield* serving(projection, merchantId)
+        if (compare(yield* reachedBy(build), position) >= 0) return
         const left = until - performance.now()
         if (yield* board.reached(build.id, position, Math.max(0, Math.min(left, LOOK_AGAIN_MS)))) return
         if (left > LOOK_AGAIN_MS) continue
-        const reached = board.of(build.id)?.position ?? start
+        const reached = yield* reachedBy(build)
         return yield* refused(
           "NOT_YET",
           `after ${deadlineMs / 1000} s the read model is at position ${reached}, not yet at ${position}: ask again, or without the position`,

@@ -151,5 +151,10 @@ describe("managing projections", () => {
     const wrong = await tidemark("cancel", "metrics")
     expect(wrong).toMatchObject({ code: 2 })
     expect(wrong.stderr).toContain("no build of metrics is being built")
+    // 1 would say that the builds differ.
+    for (const mistake of [["--first", "x"], ["--nope"], ["metrics"]]) {
+      expect(await tidemark("compare", "metrics", ...mistake)).toMatchObject({ code: 2 })
+    }
+    expect((await tidemark("compare", "--help")).code).toBe(0)
   })
 })

@@ -5,9 +5,9 @@ import { projectionFile, registered, testFile } from "./templates.js"
 /** Names are those of a constant, a file and a projection alike. */
 const pattern = /^[a-z][A-Za-z0-9]{0,39}$/
 
-/** Words that a constant can't be called. */
+/** Words that a constant can't be called, in a strict module or beside the names that the files written have. */
 const reserved = new Set(
-  "await break case catch class const continue debugger default delete do else enum export extends false finally for function if import in instanceof let new null package private protected public return static super switch this throw true try typeof var void while with yield".split(
+  "arguments dayOf defineProjection describe eval given givenTo it optional projections projectionsWith table undefined await break case catch class const continue debugger default delete do else enum export extends false finally for function if import in instanceof let new null package private protected public return static super switch this throw true try typeof var void while with yield".split(
     " ",
   ),
 )

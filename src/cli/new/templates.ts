@@ -59,5 +59,10 @@ export const registered = (index: string, name: string): string | undefined => {
   lines.splice(before?.at ?? last.at + 1, 0, own)
   const list = /^(export const projections: ReadonlyArray<Projection> = \[[^\]]*)\]$/m
   const text = lines.join("\n")
-  return list.test(text) ? text.replace(list, `$1, ${name}]`) : undefined
+  if (!list.test(text)) return undefined
+  return text.replace(list, (_, all: string) => {
+    const before = all.trimEnd().replace(/,$/, "")
+    // A formatter puts each name of a long list on a line of its own, the last with a comma.
+    return before.includes("\n") ? `${before},\n  ${name},\n]` : `${before}, ${name}]`
+  })
 }

@@ -1,9 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { SingleBar } from "cli-progress"
-import { type BuildShown, type Client, Refused } from "./Client.js"
+import { type BuildShown, type Client, type ProjectionShown, Refused } from "./Client.js"
 import { duration } from "./print.js"
 
 const LOOK_MS = 500
+
+/** The build that a command has begun, of a merchant or of all: the newest, which may serve by now. */
+export const begunIn = (
+  { builds, serving }: Pick<ProjectionShown, "builds" | "serving">,
+  merchantId: string | null,
+): string => builds.findLast((one) => one.merchantId === merchantId)?.id ?? serving.id
 
 const leftOf = ({ etaSeconds }: BuildShown): string =>
   etaSeconds === null

@@ -5,7 +5,7 @@ import type { CommandRefused } from "../../processors/Commands.js"
 import type { ProcessorsService } from "../../processors/Processors.js"
 import type { Build, ReadModelsService, ReadModelsUnavailable } from "../../readmodels/ReadModels.js"
 import { buildingIn, servingIn } from "../../readmodels/Registry.js"
-import { type Page, type PageArgs, pageArgs, toPage } from "../Page.js"
+import { invalidCursor, type Page, type PageArgs, pageArgs, toPage } from "../Page.js"
 import { type QueryError, refused } from "../QueryError.js"
 import { type Compared, compareBuilds } from "./CompareBuilds.js"
 import type { Difference } from "./Difference.js"
@@ -92,7 +92,13 @@ export const makeComparisons = (deps: ComparisonsDeps): Effect.Effect<Comparison
         const standard = building === undefined ? [previous, serving] : [answering, building]
         const one = from === undefined ? standard[0] : yield* find(from)
         const other = to === undefined ? standard[1] : yield* find(to)
-        if (one === undefined || other === undefined || one.id === other.id) {
+        if (one !== undefined && one.id === other?.id) {
+          return yield* refused(
+            "NOTHING_TO_COMPARE",
+            `${one.id} is the same build as ${one.id}: name another one as from or to`,
+          )
+        }
+        if (one === undefined || other === undefined) {
           return yield* refused(
             "NOTHING_TO_COMPARE",
             `${name} has one build: rebuild it, or name two builds as from and to`,
@@ -144,12 +150,13 @@ export const makeComparisons = (deps: ComparisonsDeps): Effect.Effect<Comparison
           return comparison
         }),
       page: ({ differences }, args) =>
-        Effect.map(pageArgs(args), ({ first, after }) => {
+        Effect.flatMap(pageArgs(args), ({ first, after }) => {
+          if (after !== undefined && !/^\d{6}$/.test(after)) return Effect.fail(invalidCursor())
           const begin = after === undefined ? 0 : Number(after) + 1
           const items = differences
             .slice(begin, begin + first + 1)
             .map((node, index) => ({ key: placeOf(begin + index), node }))
-          return toPage(items, first, after)
+          return Effect.succeed(toPage(items, first, after))
         }),
     }
   })

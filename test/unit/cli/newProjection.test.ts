@@ -40,9 +40,21 @@ describe("tidemark new projection", () => {
     }
   })
 
+  it("registers in a list of several lines as well, one after the other", () => {
+    const many = text(INDEX).replace(
+      "[metrics, clients, merchants]",
+      "[\n  metrics,\n  clients,\n  merchants,\n]",
+    )
+    writeFileSync(join(directory, INDEX), many)
+    const files = [...newProjection(directory, "refundRate"), ...newProjection(directory, "returns")]
+    expect(text(INDEX)).toContain("  merchants,\n  refundRate,\n  returns,\n]")
+    expect(compileBeside(Object.fromEntries(files.map((path) => [path, text(path)])))).toEqual([])
+  })
+
   it("refuses what it can't do, and changes nothing then", () => {
     const index = text(INDEX)
-    for (const name of ["", "Refunds", "refund-rate", "class", "a".repeat(41), "../x"]) {
+    const taken = ["table", "dayOf", "given", "it", "projections", "optional", "undefined", "eval"]
+    for (const name of ["", "Refunds", "refund-rate", "class", "a".repeat(41), "../x", ...taken]) {
       expect(() => newProjection(directory, name)).toThrow(/can't be the name of a projection/)
     }
     writeFileSync(join(directory, "src", "projections", "mine.ts"), "mine")

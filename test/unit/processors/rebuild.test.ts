@@ -153,6 +153,9 @@ describe("builds side by side", () => {
     expect(await of({ _tag: "Resume", projection: "counting" })).toBe("NOT_PAUSED")
     expect(await of(promote("counting-7", "counting-1"))).toBe("BUILD_UNKNOWN")
     expect(await of(promote("counting-1", "counting-1"))).toBe("CONFLICT")
+    expect((await refusal(promote("counting-1", "counting-1"))).message).toContain(
+      "counting-1 serves already",
+    )
     expect(await of(rollback("counting-1"))).toBe("NOTHING_TO_ROLL_BACK_TO")
     expect(await of({ _tag: "Drop", projection: "counting", build: "counting-1" })).toBe("BUILD_SERVES")
     expect(await of({ _tag: "Drop", projection: "counting", build: "counting-9" })).toBe("BUILD_UNKNOWN")
@@ -239,6 +242,17 @@ describe("builds side by side", () => {
     // It was asked for: a restart does not take it back.
     await bench.start([counting(2)], quick)
     expect(await states()).toEqual(["counting-1 SERVING", "counting-2 STANDBY"])
+  })
+
+  it("rolls back to a frozen build by force alone, also while no event has come since", async () => {
+    await append(3)
+    await bench.start([counting(1)], quick)
+    await bench.caughtUp(await run(bench.log.head))
+    await bench.stop()
+    await bench.start([counting(2)], quick)
+    await untilIs("the new one serves", "counting-1 STANDBY", "counting-2 SERVING")
+    expect((await refusal(rollback("counting-2"))).message).toContain("it is frozen at 3")
+    await done(rollback("counting-2", true))
   })
 
   it("folds several definitions of one projection at a time", async () => {

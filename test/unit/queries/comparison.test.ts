@@ -3,6 +3,7 @@ import { afterAll, describe, expect, it } from "vitest"
 import { clients } from "../../../src/projections/clients.js"
 import { merchants } from "../../../src/projections/merchants.js"
 import { metrics } from "../../../src/projections/metrics.js"
+import { cursorOf } from "../../../src/queries/Page.js"
 import { seededRandom } from "../../support/Seed.js"
 import { until } from "../../support/until.js"
 import { type Given, World } from "./world.js"
@@ -170,6 +171,7 @@ describe("comparing builds", () => {
     expect(await world.refusal(COMPARE, { from: "metrics-9" })).toBe("BUILD_UNKNOWN")
     expect(await world.refusal(COMPARE, { from: "metrics-1", to: "metrics-1" })).toBe("NOTHING_TO_COMPARE")
     expect(await world.refusal(COMPARE, { position: "1" })).toBe("COMPARISON_UNKNOWN")
+    expect(await world.refusal(COMPARE, { first: 1, after: cursorOf("m-1") })).toBe("INVALID_CURSOR")
     await mutate('pauseProjection(name: "metrics")')
     await mutate('rebuildProjection(name: "clients")').catch(() => {})
     expect(await Effect.runPromise(world.queries.projections.find("metrics"))).toMatchObject({

@@ -3,6 +3,7 @@ import * as Either from "effect/Either"
 import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
 import { describe, expect, it } from "vitest"
+import { PARTITIONS } from "../../../src/domain/Partition.js"
 import { fromNumber, type Position } from "../../../src/domain/Position.js"
 import type { ProcessorsService, Progress } from "../../../src/processors/Processors.js"
 import { makeFreshness } from "../../../src/queries/Freshness.js"
@@ -71,6 +72,23 @@ describe("who waits for a position", () => {
         yield* move("merchants-1", 9)
         expect(yield* fiber.await.pipe(Effect.map((exit) => exit._tag))).toBe("Success")
         expect(yield* freshness.settle(both, "7", 0)).toBe("7")
+      }),
+    ))
+
+  it("is answered by a build that nobody folds, as it is paused or frozen, where that has come far enough", () =>
+    waiting((freshness, _, readModels) =>
+      Effect.gen(function* () {
+        yield* serve(readModels, "metrics", 2, "SERVING")
+        const checkpoints = new Map(
+          Array.from({ length: PARTITIONS }, (_, partition) => [
+            partition,
+            { position: fromNumber(40), recordedAt: 1 },
+          ]),
+        )
+        yield* readModels.commit("metrics-2", [], checkpoints)
+        expect(yield* freshness.settle(["metrics"], "40", 0)).toBe("40")
+        const refused = yield* Effect.either(freshness.settle(["metrics"], "41", 20))
+        expect(refused).toMatchObject({ left: { code: "NOT_YET", details: { reached: "40" } } })
       }),
     ))
 
