@@ -229,11 +229,35 @@ const keepClients = (
     )
   })
 
-/** Partitions that are activated at about the same time are read together: one pass of the log for all. */
+/** Pauses between two looks whether still more partitions are being activated, and how many of them at most. */
+const GATHER_MS = 10
+const GATHER_TIMES = 20
+
+/**
+ * Partitions that are activated at about the same time are read together: one pass of the log for all. The first of
+ * them waits for the others: else it would have a pass of its own, which takes as long as that of all.
+ */
 const sharedCatchUp = (read: (partitions: ReadonlyArray<Partition>) => Effect.Effect<void, LogError>) =>
   Effect.gen(function* () {
     const lock = yield* Effect.makeSemaphore(1)
     let wanted = new Set<Partition>()
+    const gather = Effect.gen(function* () {
+      for (let times = 0, before = 0; times < GATHER_TIMES && wanted.size > before; times++) {
+        before = wanted.size
+        yield* Effect.sleep(GATHER_MS)
+      }
+    })
+    const readWanted = Effect.suspend(() => {
+      const taken = [...wanted]
+      wanted = new Set()
+      return read(taken).pipe(
+        Effect.tapError((error) =>
+          Effect.logWarning(`partitions can't be activated yet, trying again: ${error.message}`),
+        ),
+        Effect.retry(Schedule.exponential(100).pipe(Schedule.union(Schedule.spaced(2_000)))),
+        Effect.orDie,
+      )
+    })
     return (partition: Partition): Effect.Effect<void> =>
       Effect.suspend(() => {
         wanted.add(partition)
@@ -242,14 +266,7 @@ const sharedCatchUp = (read: (partitions: ReadonlyArray<Partition>) => Effect.Ef
           Effect.suspend(() => {
             // A run that began after this partition was added has read it already.
             if (mine !== wanted || !mine.has(partition)) return Effect.void
-            wanted = new Set()
-            return read([...mine]).pipe(
-              Effect.tapError((error) =>
-                Effect.logWarning(`partitions can't be activated yet, trying again: ${error.message}`),
-              ),
-              Effect.retry(Schedule.exponential(100).pipe(Schedule.union(Schedule.spaced(2_000)))),
-              Effect.orDie,
-            )
+            return Effect.zipRight(gather, readWanted)
           }),
         )
       })

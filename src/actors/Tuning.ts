@@ -45,7 +45,7 @@ export const defaults: Tuning = {
   turnEvents: 1_000,
   drainMs: 5_000,
   idleAfterMs: STANDARD_IDLE_AFTER_MS,
-  tickMs: 25,
+  tickMs: 10,
   keepClientsEveryMs: 20_000,
   keepClientsChanges: 150_000,
   now: Date.now,

@@ -94,7 +94,7 @@ export const killedLog = (commits: number, checkpointAt?: number) => {
     const { answers } = writer.commit(batch, false)
     if (answers.some((answer) => answer.sequences.includes(0))) throw new Error("an append was refused")
     history.push({ walBytes: statSync(wal).size, head: writer.head })
-    if (i === checkpointAt) writer.checkpoint(true)
+    if (i === checkpointAt) writer.checkpoint()
   }
   const killed = copyOf(directory)
   writer.close()

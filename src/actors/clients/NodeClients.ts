@@ -116,7 +116,8 @@ export class NodeClients {
       for (const one of [...wanted, ...merchants]) one.beginFold()
       const byPartition = new Map(wanted.map((one) => [one.partition, one]))
       const from = wanted.map(({ upTo }) => upTo).reduce(min)
-      const all = wanted.length === PARTITIONS
+      // Leaving out a few costs more than reading them: the log looks at the stream of each event.
+      const all = wanted.length > PARTITIONS / 2
       const read = log.readAll({
         direction: "forwards",
         from,

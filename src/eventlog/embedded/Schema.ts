@@ -25,6 +25,12 @@ const tables = `
   CREATE UNIQUE INDEX events_by_stream ON events (stream, revision);
 `
 
+/** A connection that does nothing but checkpoint: synced like the writer's, or a page could be lost with power. */
+export const prepareToCheckpoint = (db: DatabaseSyncInstance): void => {
+  db.exec("PRAGMA synchronous = FULL")
+  db.exec("PRAGMA wal_autocheckpoint = 0")
+}
+
 /** Sets up a connection that writes, and the tables when the file is new. */
 export const prepareDatabase = (db: DatabaseSyncInstance): void => {
   db.exec(`PRAGMA page_size = ${PAGE_SIZE}`)

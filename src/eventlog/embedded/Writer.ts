@@ -19,6 +19,9 @@ export interface Committed {
 
 type Statement = StatementSyncInstance
 
+/** Checkpoints beside the writer after which it does one itself, which is short by then. */
+const RESTART_AFTER = 4
+
 /** The one connection that writes. Blocks while it commits: it lives in a thread of its own. */
 export class Writer {
   readonly logId: string
@@ -37,6 +40,7 @@ export class Writer {
   readonly #pause: Int32Array | undefined
   #head: number
   #pagesSinceCheckpoint = 0
+  #pagesSinceRestart = 0
 
   /** Throws LogDamaged or LogUnavailable. */
   constructor(private readonly tuning: Tuning) {
@@ -104,10 +108,29 @@ export class Writer {
     }
   }
 
-  /** Moves what was written to the main file, when enough has gathered or `now`. Not needed for durability. */
-  checkpoint(now: boolean): void {
-    if (this.#pagesSinceCheckpoint < (now ? 1 : this.tuning.checkpointPages)) return
+  /** Enough was written since the last checkpoint for another one. */
+  get isCheckpointDue(): boolean {
+    return this.#pagesSinceCheckpoint >= this.tuning.checkpointPages
+  }
+
+  /** Another connection has begun one. */
+  checkpointBegun(): void {
     this.#pagesSinceCheckpoint = 0
+  }
+
+  /**
+   * The write-ahead log has grown so far that it is to begin again, for which nobody may be writing: another
+   * connection's checkpoint always misses what is written meanwhile.
+   */
+  get isRestartDue(): boolean {
+    return this.#pagesSinceRestart >= RESTART_AFTER * this.tuning.checkpointPages
+  }
+
+  /** Moves what was written to the main file; nothing is stored meanwhile. Not needed for durability. */
+  checkpoint(): void {
+    if (this.#pagesSinceRestart === 0) return
+    this.#pagesSinceCheckpoint = 0
+    this.#pagesSinceRestart = 0
     this.#db.exec("PRAGMA wal_checkpoint(PASSIVE)")
   }
 
@@ -167,7 +190,9 @@ export class Writer {
       this.#insert.run(sequence, head.id, revision, sum, id, event, metadata)
       const chars = event.length + metadata.length
       // The row's share of a page, and a page of the index that only this row may touch.
-      this.#pagesSinceCheckpoint += 1 + chars / PAGE_SIZE
+      const pages = 1 + chars / PAGE_SIZE
+      this.#pagesSinceCheckpoint += pages
+      this.#pagesSinceRestart += pages
       if (out !== undefined) put(out, stream, revision, id, event, metadata, chars)
     }
   }

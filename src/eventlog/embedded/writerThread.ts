@@ -1,7 +1,9 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads"
 import type { LogError } from "../EventLog.js"
+import { Checkpointer } from "./Checkpointer.js"
 import { failureOf, plain } from "./Failure.js"
 import { FeedOutlet } from "./FeedOutlet.js"
+import { filesOf } from "./Files.js"
 import type { Tuning } from "./Options.js"
 import type { AppendMessage, FromWriter, ToWriter } from "./Protocol.js"
 import { Writer } from "./Writer.js"
@@ -23,6 +25,8 @@ const run = (port: MessagePort, tuning: Tuning): void => {
   }
   const outlets = new Set<FeedOutlet>()
   let idle: NodeJS.Timeout | undefined
+  let beside: Checkpointer | undefined
+  let closed = false
 
   const commit = (messages: ReadonlyArray<AppendMessage>): void => {
     let listened = false
@@ -36,9 +40,10 @@ const run = (port: MessagePort, tuning: Tuning): void => {
     }
   }
 
-  const close = (): void => {
+  const close = async (): Promise<void> => {
     clearTimeout(idle)
     for (const outlet of outlets) outlet.close()
+    await beside?.close()
     writer.close()
     tell({ tag: "closed" })
     port.close()
@@ -69,22 +74,36 @@ const run = (port: MessagePort, tuning: Tuning): void => {
     }
     if (appends.length > 0) commit(appends)
     if (closing) {
-      close()
+      closed = true
+      void close()
       return
     }
-    checkpoint(false)
+    if (writer.isCheckpointDue) checkpointBeside()
     if (idle === undefined) idle = setTimeout(rest, IDLE_MS)
     else idle.refresh()
   }
 
-  const checkpoint = (now: boolean): void => {
+  const checkpoint = (): void => {
+    if (closed) return
     try {
-      writer.checkpoint(now)
+      writer.checkpoint()
     } catch {
       // The pages stay where they are, which is as durable; the next round tries again.
     }
   }
-  const rest = (): void => checkpoint(true)
+  /** Once there is something to do: a log that is only read has no use for the thread. */
+  const checkpointBeside = (): void => {
+    beside ??= new Checkpointer(filesOf(tuning.directory).database, () => {
+      if (writer.isRestartDue) checkpoint()
+    })
+    if (beside.isUnderWay) return
+    if (beside.begin()) writer.checkpointBegun()
+    else checkpoint()
+  }
+  const rest = (): void => {
+    if (beside?.isUnderWay === true) idle?.refresh()
+    else checkpoint()
+  }
 
   port.on("message", drain)
   tell({ tag: "opened", logId: writer.logId, warning: writer.warning })
