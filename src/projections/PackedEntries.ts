@@ -24,7 +24,7 @@ export interface PackedHours extends PackedNames {
   readonly h: Slots<CountColumns>
 }
 
-const packNames = (names: ReadonlyArray<string>): PackedNames => ({
+export const packNames = (names: ReadonlyArray<string>): PackedNames => ({
   n: names.join(""),
   l: encodeCells(names.length, (index) => (names[index] as string).length + 1),
 })
@@ -32,7 +32,7 @@ const packNames = (names: ReadonlyArray<string>): PackedNames => ({
 /** Of a name, from its cell in `l`. */
 export const lengthIn = (cell: Cell): number => (cell as number) - 1
 
-const namesIn = ({ n, l }: PackedNames): ReadonlyArray<string> => {
+export const namesIn = ({ n, l }: PackedNames): ReadonlyArray<string> => {
   const names: Array<string> = []
   let from = 0
   decodeCells(l, (_, cell) => {

@@ -85,26 +85,27 @@ const held = <E>(tables: Tables, entries: Entries<E>): Held<E> =>
   tables.packing === undefined ? entries : new Packed(entries, tables.packing)
 
 /** 0 when all entries are in the head. */
-const chunksFor = ({ inline, perChunk }: Tables, names: number): number =>
+export const chunksFor = ({ inline, perChunk }: Tables, names: number): number =>
   names <= inline ? 0 : Math.ceil(names / perChunk)
 
 /** FNV-1a over UTF-16 units. The storage format depends on it. */
-const hash = (name: string): number => {
+export const hashOf = (name: string): number => {
   let h = 0x811c9dc5
   for (let i = 0; i < name.length; i++) h = Math.imul(h ^ name.charCodeAt(i), 0x01000193)
   return (h ^ (h >>> 15)) >>> 0
 }
 
 /** The greatest power of two that is not above the number. */
-const powerOfTwo = (number: number): number => 2 ** (31 - Math.clz32(number))
+export const powerOfTwo = (number: number): number => 2 ** (31 - Math.clz32(number))
 
-/** The chunk of a name. With one chunk more, only names of one chunk change theirs, and all to the new one. */
-const chunkOf = (name: string, chunks: number): number => {
-  const h = hash(name)
+/** The chunk of a name with this hash. With one chunk more, only names of one chunk change theirs, and all to the new one. */
+export const chunkAt = (hash: number, chunks: number): number => {
   const half = powerOfTwo(chunks)
-  const chunk = h & (2 * half - 1)
-  return chunk < chunks ? chunk : h & (half - 1)
+  const chunk = hash & (2 * half - 1)
+  return chunk < chunks ? chunk : hash & (half - 1)
 }
+
+const chunkOf = (name: string, chunks: number): number => chunkAt(hashOf(name), chunks)
 
 const inherited = {}
 
@@ -112,9 +113,9 @@ const inherited = {}
 export const entryName = (name: string): string =>
   name in inherited || name.charCodeAt(0) === 2 ? `\u0002${name}` : name
 
-const nameOf = (entry: string): string => (entry.charCodeAt(0) === 2 ? entry.slice(1) : entry)
+export const nameOf = (entry: string): string => (entry.charCodeAt(0) === 2 ? entry.slice(1) : entry)
 
-const chunkKey = (key: string, chunk: number): string => `${key}\u0001${chunk.toString(36).padStart(3, "0")}`
+export const chunkKey = (key: string, chunk: number): string => `${key}\u0001${chunk.toString(36).padStart(3, "0")}`
 
 const newHead = (): Head<never> => ({ n: 0, e: {} })
 const newChunk = (): Entries<never> => ({})

@@ -1,18 +1,15 @@
 import { createHash } from "node:crypto"
 import {
-  beginsWithMember,
   estimate,
-  MEMBER_LENGTH,
   REGISTERS,
-  raiseToRegisters,
-  raiseToText,
-  rankAt,
   rankIn,
+  rankOf,
   ranksIn,
-  ranksOf,
-  registerAt,
-  textOf,
+  ranksOfCharacters,
+  registerOf,
+  ZERO,
 } from "./HyperLogLog.js"
+import { eachMember, findMember, MEMBER_LENGTH, memberAt, writeMember } from "./Members.js"
 
 /** Members up to which a set is exact. */
 export const EXACT_UP_TO = 1_024
@@ -26,49 +23,98 @@ const EXACT_LONGEST = TAG + EXACT_UP_TO * MEMBER_LENGTH
 const ESTIMATED_LENGTH = TAG + REGISTERS
 
 /** Of two stored forms, the one that lists its members. */
-export const isExactText = (stored: string): boolean => stored.startsWith(EXACT)
-
-/** Up to here inserting a member into the text costs less than keeping anything beside it. */
-const SMALL = TAG + 16 * MEMBER_LENGTH
+export const isExactText = (stored: string): boolean => stored.charCodeAt(0) === EXACT.charCodeAt(0)
 
 /** Characters of a client key: 128 bits of an HMAC. */
 const KEY_LENGTH = 22
 
-/** The first characters of the key, or of its hash: see `VisitorSet`. */
-export const memberOf = (clientKey: string): string => {
+/** The member that stands for a client key, as a number of `Members.ts`: see `VisitorSet`. */
+export const memberOf = (clientKey: string): number => {
   const { length } = clientKey
-  if ((length === KEY_LENGTH || length === MEMBER_LENGTH) && beginsWithMember(clientKey)) {
-    return clientKey.slice(0, MEMBER_LENGTH)
-  }
-  return createHash("sha256").update(clientKey).digest("base64url").slice(0, MEMBER_LENGTH)
-}
-
-/** Below 0 when the member of the text at `at` comes first, 0 when it is this one. */
-const compareAt = (text: string, at: number, member: string): number => {
-  for (let i = 0; i < MEMBER_LENGTH; i++) {
-    const difference = text.charCodeAt(at + i) - member.charCodeAt(i)
-    if (difference !== 0) return difference
-  }
-  return 0
-}
-
-/** Where the member lies in the text of an exact set; where it would lie, as -1 - place, when it is missing. */
-const find = (text: string, member: string): number => {
-  let low = 0
-  let high = (text.length - TAG) / MEMBER_LENGTH
-  while (low < high) {
-    const middle = (low + high) >> 1
-    const at = TAG + middle * MEMBER_LENGTH
-    const difference = compareAt(text, at, member)
-    if (difference === 0) return at
-    if (difference < 0) low = middle + 1
-    else high = middle
-  }
-  return -1 - (TAG + low * MEMBER_LENGTH)
+  const own = length === KEY_LENGTH || length === MEMBER_LENGTH ? memberAt(clientKey, 0) : undefined
+  if (own !== undefined) return own
+  return memberAt(createHash("sha256").update(clientKey).digest("base64url"), 0) as number
 }
 
 /** Shared by all sets with nothing new, and never changed. */
-const none: Array<string> = []
+const none: Array<number> = []
+
+/** So many new members are looked through; more are found by hash. */
+const FEW = 12
+
+/** A hash table of members that is never more than half full. They are uniform: their low bits are a hash. */
+class Found {
+  private places = new Float64Array(64)
+  private count = 0
+
+  /** Whether it was not in before. No member is -1, and a place is free where there is 0. */
+  add(member: number): boolean {
+    if (this.count * 2 >= this.places.length) this.grow()
+    const at = this.placeOf(member)
+    if (this.places[at] !== 0) return false
+    this.places[at] = member + 1
+    this.count++
+    return true
+  }
+
+  has(member: number): boolean {
+    return this.places[this.placeOf(member)] !== 0
+  }
+
+  private placeOf(member: number): number {
+    const { places } = this
+    const mask = places.length - 1
+    let at = (member | 0) & mask
+    while (places[at] !== 0 && places[at] !== member + 1) at = (at + 1) & mask
+    return at
+  }
+
+  private grow(): void {
+    const before = this.places
+    this.places = new Float64Array(4 * before.length)
+    for (const kept of before) if (kept !== 0) this.places[this.placeOf(kept - 1)] = kept
+  }
+}
+
+const scratch = Buffer.alloc(EXACT_LONGEST + MEMBER_LENGTH)
+
+const sortFew = (members: Array<number>): Array<number> => {
+  for (let i = 1; i < members.length; i++) {
+    const member = members[i] as number
+    let at = i
+    while (at > 0 && (members[at - 1] as number) > member) {
+      members[at] = members[at - 1] as number
+      at--
+    }
+    members[at] = member
+  }
+  return members
+}
+
+const sorted = (members: Array<number>): ArrayLike<number> =>
+  members.length <= 2 * FEW ? sortFew(members) : Float64Array.from(members).sort()
+
+/** The text with more members, which it does not have: they are laid between those that are in order already. */
+const textWith = (text: string, members: ArrayLike<number>): string => {
+  const { length } = members
+  let end = text.length
+  let to = end + length * MEMBER_LENGTH
+  if (end === TAG) scratch[0] = EXACT.charCodeAt(0)
+  else scratch.write(text, 0, "latin1")
+  const size = to
+  for (let i = length - 1; i >= 0; i--) {
+    const member = members[i] as number
+    if (end > TAG) {
+      const from = -1 - findMember(text, TAG, member)
+      to -= end - from
+      if (from < end) scratch.copyWithin(to, from, end)
+      end = from
+    }
+    to -= MEMBER_LENGTH
+    writeMember(scratch, to, member)
+  }
+  return scratch.toString("latin1", 0, size)
+}
 
 /**
  * A set of clients, for counting them: exact up to 1,024, then a HyperLogLog, whose size is an estimate
@@ -87,12 +133,12 @@ const none: Array<string> = []
 export class VisitorSet {
   /** The stored form, without `fresh`. Not that of `registers` while `isTextOld`. */
   private text: string
-  /** Members that are not in `text`, and then of `known`. */
-  private fresh: Array<string> = none
-  /** Members that need not be looked for in `text`; of sets that are not small. */
-  private known: Set<string> | undefined
-  /** Undefined while exact, or while `text` says it all. */
-  private registers: Uint8Array | undefined
+  /** Members that are not in `text`, in the order in which they came. */
+  private fresh: Array<number> = none
+  /** Those of `fresh`, once they are not few. */
+  private found: Found | undefined
+  /** The characters of the stored form; undefined while exact, or while `text` says it all. */
+  private registers: Buffer | undefined
   private isTextOld = false
 
   private constructor(text: string) {
@@ -103,7 +149,7 @@ export class VisitorSet {
   static decode(stored: string | VisitorSet): VisitorSet {
     if (typeof stored !== "string") return stored
     const { length } = stored
-    const fits = stored.startsWith(EXACT)
+    const fits = isExactText(stored)
       ? length <= EXACT_LONGEST && (length - TAG) % MEMBER_LENGTH === 0
       : stored.startsWith(ESTIMATED) && length === ESTIMATED_LENGTH
     if (!fits) {
@@ -124,33 +170,26 @@ export class VisitorSet {
     this.addMember(memberOf(clientKey))
   }
 
-  /** What `memberOf` gave: one client is added to many sets. */
-  addMember(member: string): void {
-    if (this.isExact) this.addExact(member)
-    else this.raise(member, 0)
+  /** What `memberOf` gave: one client is added to many sets. False when it changed nothing. */
+  addMember(member: number): boolean {
+    return this.isExact ? this.addExact(member) : this.raise(member)
   }
 
   /** Whether adding the member would change nothing. */
-  hasMember(member: string): boolean {
-    const { registers, text } = this
-    if (registers !== undefined) return rankAt(member, 0) <= (registers[registerAt(member, 0)] as number)
-    if (!text.startsWith(EXACT)) return rankAt(member, 0) <= rankIn(text, TAG, registerAt(member, 0))
-    return this.known?.has(member) === true || find(text, member) >= 0
+  hasMember(member: number): boolean {
+    if (this.isExact) return this.isFresh(member) || this.isInText(member)
+    return rankOf(member) <= this.rankAt(registerOf(member))
   }
 
   /** Makes this the union. `other` stays as it is, and may be this set. */
   merge(other: VisitorSet): void {
     if (other === this) return
-    if (this.isExact && this.exactSize === 0) {
-      this.text = other.toJSON()
-    } else if (!other.isExact) {
+    const text = other.toJSON()
+    if (this.isExact && this.exactSize === 0) this.text = text
+    else if (other.isExact) eachMember(text, TAG, (member) => this.addMember(member))
+    else {
       if (this.isExact) this.toRegisters()
-      this.mergeRegisters(other)
-    } else if (this.isExact) {
-      this.mergeExact(other.toJSON())
-    } else {
-      const text = other.toJSON()
-      for (let at = TAG; at < text.length; at += MEMBER_LENGTH) this.raise(text, at)
+      this.mergeRegisters(text)
     }
   }
 
@@ -158,21 +197,22 @@ export class VisitorSet {
   get size(): number {
     if (this.isExact) return this.exactSize
     const { registers, text } = this
-    return Math.round(estimate(registers === undefined ? ranksIn(text, TAG) : ranksOf(registers)))
+    return Math.round(estimate(registers === undefined ? ranksIn(text, TAG) : ranksOfCharacters(registers, TAG)))
   }
 
   get isExact(): boolean {
-    return this.registers === undefined && this.text.startsWith(EXACT)
+    return this.registers === undefined && isExactText(this.text)
   }
 
   /** The stored form. */
   toJSON(): string {
-    if (this.registers !== undefined && this.isTextOld) {
-      this.text = ESTIMATED + textOf(this.registers)
+    if (this.isTextOld) {
+      this.text = (this.registers as Buffer).toString("latin1")
       this.isTextOld = false
     } else if (this.fresh.length > 0) {
-      this.text = this.textWithFresh()
+      this.text = textWith(this.text, sorted(this.fresh))
       this.fresh = none
+      this.found = undefined
     }
     return this.text
   }
@@ -181,84 +221,68 @@ export class VisitorSet {
     return (this.text.length - TAG) / MEMBER_LENGTH + this.fresh.length
   }
 
-  private addExact(member: string): void {
-    const { text } = this
-    if (text.length < SMALL) {
-      const found = find(text, member)
-      if (found < 0) this.text = text.slice(0, -1 - found) + member + text.slice(-1 - found)
-      return
-    }
-    this.known ??= new Set()
-    if (this.known.has(member)) return
-    this.known.add(member)
-    if (find(text, member) >= 0) return
-    if (this.fresh.length === 0) this.fresh = [member]
-    else this.fresh.push(member)
-    if (this.exactSize > EXACT_UP_TO) this.toRegisters()
+  private isInText(member: number): boolean {
+    return this.text.length > TAG && findMember(this.text, TAG, member) >= 0
   }
 
-  private mergeExact(other: string): void {
-    const text = this.toJSON()
-    const fresh: Array<string> = []
-    for (let at = TAG; at < other.length; at += MEMBER_LENGTH) {
-      const member = other.slice(at, at + MEMBER_LENGTH)
-      if (find(text, member) < 0) fresh.push(member)
-    }
-    this.fresh = fresh
-    if (this.exactSize > EXACT_UP_TO) this.toRegisters()
-    else this.toJSON()
+  private isFresh(member: number): boolean {
+    if (this.found !== undefined) return this.found.has(member)
+    const { fresh } = this
+    for (let i = 0; i < fresh.length; i++) if (fresh[i] === member) return true
+    return false
   }
 
-  /** Only the new members are sorted, and laid between those that are in order already. */
-  private textWithFresh(): string {
-    const { text } = this
-    const parts: Array<string> = []
-    let from = 0
-    for (const member of this.fresh.sort()) {
-      const to = -1 - find(text, member)
-      parts.push(text.slice(from, to), member)
-      from = to
+  private addExact(member: number): boolean {
+    if (this.isFresh(member) || this.isInText(member)) return false
+    const { fresh } = this
+    if (fresh.length === 0) this.fresh = [member]
+    else fresh.push(member)
+    if (this.found !== undefined) this.found.add(member)
+    else if (fresh.length > FEW) {
+      this.found = new Found()
+      for (const one of fresh) this.found.add(one)
     }
-    parts.push(text.slice(from))
-    return parts.join("")
+    if (this.exactSize > EXACT_UP_TO) this.toRegisters()
+    return true
   }
 
   /** From here on it is a HyperLogLog. */
   private toRegisters(): void {
     const { text, fresh } = this
-    this.registers = new Uint8Array(REGISTERS)
+    this.registers = Buffer.alloc(ESTIMATED_LENGTH, ZERO)
+    this.registers[0] = ESTIMATED.charCodeAt(0)
     this.isTextOld = true
-    for (let at = TAG; at < text.length; at += MEMBER_LENGTH) this.raise(text, at)
-    for (const member of fresh) this.raise(member, 0)
     this.text = ESTIMATED
     this.fresh = none
-    this.known = undefined
+    this.found = undefined
+    eachMember(text, TAG, (member) => this.raise(member))
+    for (const member of fresh) this.raise(member)
   }
 
-  private raise(text: string, at: number): void {
-    const register = registerAt(text, at)
-    const rank = rankAt(text, at)
-    if (this.registers === undefined) {
-      if (rank <= rankIn(this.text, TAG, register)) return
-      this.registers = this.decoded()
-    }
-    if (rank <= (this.registers[register] as number)) return
-    this.registers[register] = rank
+  private rankAt(register: number): number {
+    const { registers } = this
+    return registers === undefined
+      ? rankIn(this.text, TAG, register)
+      : (registers[TAG + register] as number) - ZERO
+  }
+
+  private raise(member: number): boolean {
+    const register = registerOf(member)
+    const rank = rankOf(member)
+    if (rank <= this.rankAt(register)) return false
+    this.registers ??= Buffer.from(this.text, "latin1")
+    this.registers[TAG + register] = rank + ZERO
     this.isTextOld = true
+    return true
   }
 
-  private decoded(): Uint8Array {
-    const registers = new Uint8Array(REGISTERS)
-    raiseToText(registers, this.text, TAG)
-    return registers
-  }
-
-  private mergeRegisters(other: VisitorSet): void {
-    this.registers ??= this.decoded()
-    const raised =
-      other.registers === undefined
-        ? raiseToText(this.registers, other.text, TAG)
-        : raiseToRegisters(this.registers, other.registers)
-    if (raised) this.isTextOld = true
+  private mergeRegisters(text: string): void {
+    this.registers ??= Buffer.from(this.text, "latin1")
+    for (let at = TAG; at < ESTIMATED_LENGTH; at++) {
+      const character = text.charCodeAt(at)
+      if (character <= (this.registers[at] as number)) continue
+      this.registers[at] = character
+      this.isTextOld = true
+    }
   }
 }
