@@ -121,7 +121,13 @@ export class CountPart implements Part<CountPart> {
     const names = this.packedNames()
     const h: Slots<CountColumns> = {}
     const slots = [...this.hours.keys()].sort((a, b) => secondsOf(a) - secondsOf(b))
-    for (const slot of slots) h[slot] = (this.hours.get(slot) as CountBlock).pack(this.order)
+    for (const slot of slots) {
+      const columns = (this.hours.get(slot) as CountBlock).pack(this.order)
+      for (const _ in columns) {
+        h[slot] = columns
+        break
+      }
+    }
     return { ...names, h }
   }
 
