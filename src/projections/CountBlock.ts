@@ -1,6 +1,17 @@
 import { type Cell, decodeCells, encodeColumn } from "./Cells.js"
-import { addSum, type Counts, FIRST_CURRENCY, PER_CURRENCY } from "./Counts.js"
 import { type CountColumns, ofMoney, plain } from "./CountColumns.js"
+import {
+  addSum,
+  BOUNCES,
+  type Counts,
+  EVENTS,
+  FIRST_CURRENCY,
+  PAGEVIEWS,
+  PER_CURRENCY,
+  SESSION_MS,
+  SESSIONS,
+  type SessionChange,
+} from "./Counts.js"
 
 /** Numbers of many names, each at the place of its name; what is missing at the end is 0. */
 type Column = Array<Cell>
@@ -15,8 +26,11 @@ const newColumns = (count: number): ReadonlyArray<Column> => Array.from({ length
 
 const addAt = (column: Column, row: number, by: Cell): void => {
   if (by === 0) return
-  if (row < column.length) column[row] = addSum(column[row] as Cell, by)
-  else {
+  if (row < column.length) {
+    const sum = column[row] as Cell
+    const total = typeof sum === "number" && typeof by === "number" ? sum + by : Number.NaN
+    column[row] = Number.isSafeInteger(total) ? total : addSum(sum, by)
+  } else {
     while (column.length < row) column.push(0)
     column.push(by)
   }
@@ -68,11 +82,28 @@ export class CountBlock {
   }
 
   addCounts(row: number, counts: Counts): void {
+    this.open()
+    this.packed = undefined
     const count = Math.min(FIRST_CURRENCY, counts.length)
-    for (let i = 0; i < count; i++) this.add(row, i, counts[i] as Cell)
+    for (let i = 0; i < count; i++) addAt(this.columns[i] as Column, row, counts[i] as Cell)
     for (let i = FIRST_CURRENCY; i < counts.length; i += PER_CURRENCY) {
       for (let j = 0; j < ofMoney.length; j++) this.addMoney(row, counts[i] as string, j, counts[i + 1 + j] as Cell)
     }
+  }
+
+  addEvents(row: number, events: number, pageViews: number): void {
+    this.open()
+    this.packed = undefined
+    addAt(this.columns[EVENTS] as Column, row, events)
+    addAt(this.columns[PAGEVIEWS] as Column, row, pageViews)
+  }
+
+  changeSessions(row: number, { sessions, bounces, milliseconds }: SessionChange): void {
+    this.open()
+    this.packed = undefined
+    addAt(this.columns[SESSIONS] as Column, row, sessions)
+    addAt(this.columns[BOUNCES] as Column, row, bounces)
+    addAt(this.columns[SESSION_MS] as Column, row, milliseconds)
   }
 
   /** Adds what another block has of a name. */
@@ -109,7 +140,10 @@ export class CountBlock {
   }
 
   private open(): void {
-    if (this.isOpen) return
+    if (!this.isOpen) this.decode()
+  }
+
+  private decode(): void {
     this.isOpen = true
     const stored = this.packed as CountColumns
     this.columns = plain.map((name) => decodeColumn(stored[name] ?? ""))

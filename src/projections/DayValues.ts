@@ -1,9 +1,8 @@
 import { type BucketDimension, bucketDimensions, NONE, OTHER } from "../domain/Metrics.js"
 import type { Docs } from "../processors/Projection.js"
 import { clean } from "../readmodels/Key.js"
-import type { CountBlock } from "./CountBlock.js"
 import { type CountPart, type CountRow, countParts } from "./CountPart.js"
-import { BOUNCES, type Counts, EVENTS, PAGEVIEWS, type SessionChange, SESSION_MS, SESSIONS } from "./Counts.js"
+import type { Counts, SessionChange } from "./Counts.js"
 import { dimensionCode, dimensionTable } from "./Dimensions.js"
 import { GrowingTable } from "./GrowingTable.js"
 import type { Large } from "./LargeDay.js"
@@ -45,55 +44,71 @@ export interface Portion {
  */
 class Groups {
   count = 0
-  /** By group: the code of its value, its events and its page views. */
-  readonly codes: Array<number> = []
-  readonly events: Array<number> = []
-  readonly pageViews: Array<number> = []
+  /** By group: the code of its value, and its events and page views without what is about money. */
+  codes = new Int32Array(256)
+  events = new Int32Array(256)
+  pageViews = new Int32Array(256)
+  /** The group of each row that was put in. */
+  ofRow = new Int32Array(256)
+  /** Pairs of a group and a member that it has, each once. */
+  pairs = 0
+  pairGroups = new Int32Array(256)
+  pairMembers = new Int32Array(256)
   /** By code: the group, as `base` and its number. */
   private groups = new Int32Array(1_024)
   private base = 1
   /** For each group, a bit for each member of the tail. */
   private seen = new Uint32Array(1_024)
-  private words = 0
 
-  /** For a tail with so many texts and members. */
-  begin(texts: number, members: number): void {
+  /** Groups rows of the tail by the codes of the dimension. */
+  group({ columns, kinds, memberOf, members, size }: TailRows, rows: ReadonlyArray<number>, index: number): void {
+    const words = (members.length + 31) >> 5
+    this.begin(columns.texts.length, size, words)
+    const { codes, events, pageViews, ofRow, pairGroups, pairMembers, groups, base, seen } = this
+    let count = 0
+    let pairs = 0
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i] as number
+      const code = columns.code(row, index)
+      let group = (groups[code] as number) - base
+      if (group < 0) {
+        group = count++
+        groups[code] = base + group
+        codes[group] = code
+        events[group] = 0
+        pageViews[group] = 0
+        seen.fill(0, group * words, (group + 1) * words)
+      }
+      ofRow[row] = group
+      const kind = kinds[row] as number
+      if (kind !== MONEY) events[group] = (events[group] as number) + 1
+      if (kind === PAGE_VIEW) pageViews[group] = (pageViews[group] as number) + 1
+      const member = memberOf[row] as number
+      if (member === NO_MEMBER) continue
+      const at = group * words + (member >> 5)
+      const before = seen[at] as number
+      const after = before | (1 << (member & 31))
+      if (before >>> 0 === after >>> 0) continue
+      seen[at] = after
+      pairGroups[pairs] = group
+      pairMembers[pairs++] = member
+    }
+    this.count = count
+    this.pairs = pairs
+  }
+
+  private begin(texts: number, rows: number, words: number): void {
     this.base += this.count
-    this.count = 0
     if (texts >= this.groups.length || this.base > 0x3fff_ffff) {
       this.groups = new Int32Array(Math.max(2 * texts, this.groups.length))
       this.base = 1
     }
-    this.words = (members + 31) >> 5
-  }
-
-  /** The group of a code. */
-  of(code: number): number {
-    const known = (this.groups[code] as number) - this.base
-    if (known >= 0) return known
-    const group = this.count++
-    this.groups[code] = this.base + group
-    this.codes[group] = code
-    this.events[group] = 0
-    this.pageViews[group] = 0
-    const from = group * this.words
-    if (from + this.words > this.seen.length) {
-      const larger = new Uint32Array(2 * (from + this.words))
-      larger.set(this.seen)
-      this.seen = larger
+    if (rows > this.codes.length) {
+      for (const name of ["codes", "events", "pageViews", "ofRow", "pairGroups", "pairMembers"] as const) {
+        this[name] = new Int32Array(2 * rows)
+      }
     }
-    this.seen.fill(0, from, from + this.words)
-    return group
-  }
-
-  /** Whether the group sees the member for the first time. */
-  sees(group: number, member: number): boolean {
-    const at = group * this.words + (member >> 5)
-    const bit = 1 << (member & 31)
-    const before = this.seen[at] as number
-    if ((before & bit) !== 0) return false
-    this.seen[at] = before | bit
-    return true
+    if (rows * words > this.seen.length) this.seen = new Uint32Array(2 * rows * words)
   }
 }
 
@@ -122,8 +137,8 @@ export class DayValues {
   /** Counts a change of a session with this value of the dimension. */
   changeSession(index: number, raw: string | null, slot: string, change: SessionChange): void {
     const { row } = this.value(index, raw)
-    changeIn(row.part.day, row.row, change)
-    changeIn(row.part.inHour(slot), row.row, change)
+    row.part.day.changeSessions(row.row, change)
+    row.part.inHour(slot).changeSessions(row.row, change)
   }
 
   private countWhole(index: number, raw: string | null, { slot, counts, members }: Portion): void {
@@ -136,37 +151,29 @@ export class DayValues {
   }
 
   private countGroups(index: number, tail: TailRows, rows: ReadonlyArray<number>, slot: string): void {
-    const { columns, kinds, memberOf } = tail
-    groups.begin(columns.texts.length, tail.members.length)
-    for (const row of rows) {
-      const group = groups.of(columns.code(row, index))
-      const kind = kinds[row] as number
-      if (kind !== MONEY) groups.events[group] = (groups.events[group] as number) + 1
-      if (kind === PAGE_VIEW) groups.pageViews[group] = (groups.pageViews[group] as number) + 1
-    }
+    const { columns, members, money } = tail
+    groups.group(tail, rows, index)
     const values: Array<Value> = []
     for (let group = 0; group < groups.count; group++) {
-      const code = groups.codes[group] as number
-      values.push(this.value(index, code === 0 ? null : columns.text(code)))
+      values.push(this.value(index, columns.text(groups.codes[group] as number)))
     }
     // Only now, as a new value may move the others.
     for (let group = 0; group < groups.count; group++) {
       const { part, row } = (values[group] as Value).row
-      addEvents(part.day, row, groups.events[group] as number, groups.pageViews[group] as number)
-      addEvents(part.inHour(slot), row, groups.events[group] as number, groups.pageViews[group] as number)
+      const events = groups.events[group] as number
+      if (events === 0) continue
+      part.day.addEvents(row, events, groups.pageViews[group] as number)
+      part.inHour(slot).addEvents(row, events, groups.pageViews[group] as number)
     }
-    for (const row of rows) {
-      const member = memberOf[row] as number
-      const isMoney = kinds[row] === MONEY
-      if (member === NO_MEMBER && !isMoney) continue
-      const group = groups.of(columns.code(row, index))
-      const value = values[group] as Value
-      if (isMoney) {
-        const counts = tail.countsOf(row)
-        value.row.part.day.addCounts(value.row.row, counts)
-        value.row.part.inHour(slot).addCounts(value.row.row, counts)
-      }
-      if (member !== NO_MEMBER && groups.sees(group, member)) this.see(value, slot, tail.members[member] as number)
+    for (const [at, counts] of money) {
+      if (tail.cuts[at]?.hour !== tail.cuts[rows[0] as number]?.hour) continue
+      const { part, row } = (values[groups.ofRow[at] as number] as Value).row
+      part.day.addCounts(row, counts)
+      part.inHour(slot).addCounts(row, counts)
+    }
+    for (let pair = 0; pair < groups.pairs; pair++) {
+      const value = values[groups.pairGroups[pair] as number] as Value
+      this.see(value, slot, members[groups.pairMembers[pair] as number] as number)
     }
   }
 
@@ -174,8 +181,8 @@ export class DayValues {
     const { tables, name, hash } = value
     value.hourVisitors ??= tables.hourVisitors.open(name, hash).at(name)
     value.visitors ??= tables.visitors.open(name, hash).at(name)
-    // Who was in the hour already was in the day as well.
-    if (value.hourVisitors.at(slot).addMember(member)) value.visitors.addMember(member)
+    value.hourVisitors.at(slot).addMember(member)
+    value.visitors.addMember(member)
   }
 
   private value(index: number, raw: string | null): Value {
@@ -226,15 +233,4 @@ export class DayValues {
     }
     return tables
   }
-}
-
-const addEvents = (block: CountBlock, row: number, events: number, pageViews: number): void => {
-  block.add(row, EVENTS, events)
-  block.add(row, PAGEVIEWS, pageViews)
-}
-
-const changeIn = (block: CountBlock, row: number, { sessions, bounces, milliseconds }: SessionChange): void => {
-  block.add(row, SESSIONS, sessions)
-  block.add(row, BOUNCES, bounces)
-  block.add(row, SESSION_MS, milliseconds)
 }

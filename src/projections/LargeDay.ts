@@ -104,8 +104,10 @@ export class LargeDay {
       visitors = this.visitorsAt(collections.hourVisitors, hour)
       this.hourVisitors.set(hour, visitors)
     }
-    // Who was in the hour already was in the day as well.
-    for (const member of members) if (visitors.addMember(member)) this.all.addMember(member)
+    for (const member of members) {
+      visitors.addMember(member)
+      this.all.addMember(member)
+    }
   }
 
   private visitorsAt(collection: string, start: number): VisitorSet {

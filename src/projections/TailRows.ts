@@ -22,7 +22,8 @@ export class TailRows {
   readonly memberOf: Int16Array
   /** Of each row: 0, `PAGE_VIEW` or `MONEY`. */
   readonly kinds: Uint8Array
-  private readonly counts: Array<Counts | undefined> = []
+  /** Rows of payments and refunds, with what they count. */
+  readonly money: ReadonlyArray<readonly [row: number, counts: Counts]>
   /** The visitors, each once, as `memberOf` gives them. */
   readonly members: ReadonlyArray<number>
 
@@ -34,6 +35,14 @@ export class TailRows {
     this.size = size
     this.cuts = Array.from({ length: size }, (_, row) => cut(zone, columns.at(row)))
     this.kinds = Uint8Array.from({ length: size }, (_, row) => kindOf(columns.value(row, TYPE)))
+    const money: Array<readonly [number, Counts]> = []
+    for (let row = 0; row < size; row++) {
+      if (this.kinds[row] !== MONEY) continue
+      const counts = noCounts()
+      countRow(counts, columns, row)
+      money.push([row, counts])
+    }
+    this.money = money
     this.memberOf = new Int16Array(size)
     const members: Array<number> = []
     const places: Array<number> = []
@@ -51,17 +60,6 @@ export class TailRows {
       this.memberOf[row] = place
     }
     this.members = members
-  }
-
-  /** The counts of one fact. */
-  countsOf(row: number): Counts {
-    let counts = this.counts[row]
-    if (counts === undefined) {
-      counts = noCounts()
-      countRow(counts, this.columns, row)
-      this.counts[row] = counts
-    }
-    return counts
   }
 
   /** The rows of each hour, by its start, in the order in which they come. */

@@ -39,71 +39,56 @@ export const memberOf = (clientKey: string): number => {
 /** Shared by all sets with nothing new, and never changed. */
 const none: Array<number> = []
 
-/** So many new members are looked through; more are found by hash. */
-const FEW = 12
+/** Members that wait to be laid into the text, at most: some of them may be in it, or come twice. */
+const MOST_WAITING = 2 * EXACT_UP_TO
 
-/** A hash table of members that is never more than half full. They are uniform: their low bits are a hash. */
-class Found {
-  private places = new Float64Array(64)
-  private count = 0
+const scratch = Buffer.alloc(TAG + (EXACT_UP_TO + MOST_WAITING) * MEMBER_LENGTH)
+const sorting = new Float64Array(MOST_WAITING)
 
-  /** Whether it was not in before. No member is -1, and a place is free where there is 0. */
-  add(member: number): boolean {
-    if (this.count * 2 >= this.places.length) this.grow()
-    const at = this.placeOf(member)
-    if (this.places[at] !== 0) return false
-    this.places[at] = member + 1
-    this.count++
-    return true
+/** Up to so many numbers are sorted one by one. */
+const FEW = 20
+
+/** The members in order, in `sorting`. */
+const sort = (members: ReadonlyArray<number>): void => {
+  const { length } = members
+  if (length > FEW) {
+    sorting.set(members)
+    sorting.subarray(0, length).sort()
+    return
   }
-
-  has(member: number): boolean {
-    return this.places[this.placeOf(member)] !== 0
-  }
-
-  private placeOf(member: number): number {
-    const { places } = this
-    const mask = places.length - 1
-    let at = (member | 0) & mask
-    while (places[at] !== 0 && places[at] !== member + 1) at = (at + 1) & mask
-    return at
-  }
-
-  private grow(): void {
-    const before = this.places
-    this.places = new Float64Array(4 * before.length)
-    for (const kept of before) if (kept !== 0) this.places[this.placeOf(kept - 1)] = kept
-  }
-}
-
-const scratch = Buffer.alloc(EXACT_LONGEST + MEMBER_LENGTH)
-
-const sortFew = (members: Array<number>): Array<number> => {
-  for (let i = 1; i < members.length; i++) {
+  for (let i = 0; i < length; i++) {
     const member = members[i] as number
     let at = i
-    while (at > 0 && (members[at - 1] as number) > member) {
-      members[at] = members[at - 1] as number
+    while (at > 0 && (sorting[at - 1] as number) > member) {
+      sorting[at] = sorting[at - 1] as number
       at--
     }
-    members[at] = member
+    sorting[at] = member
   }
-  return members
 }
 
-const sorted = (members: Array<number>): ArrayLike<number> =>
-  members.length <= 2 * FEW ? sortFew(members) : Float64Array.from(members).sort()
+/** Sorts the members into `sorting`, each once and only those that are not in the text; says how many. */
+const sortNew = (text: string, members: ReadonlyArray<number>): number => {
+  sort(members)
+  let count = 0
+  for (let i = 0; i < members.length; i++) {
+    const member = sorting[i] as number
+    if (count > 0 && sorting[count - 1] === member) continue
+    if (text.length > TAG && findMember(text, TAG, member) >= 0) continue
+    sorting[count++] = member
+  }
+  return count
+}
 
-/** The text with more members, which it does not have: they are laid between those that are in order already. */
-const textWith = (text: string, members: ArrayLike<number>): string => {
-  const { length } = members
+/** The text with the first of `sorting`: they are laid between the members that are in order already. */
+const textWith = (text: string, count: number): string => {
   let end = text.length
-  let to = end + length * MEMBER_LENGTH
+  let to = end + count * MEMBER_LENGTH
+  const size = to
   if (end === TAG) scratch[0] = EXACT.charCodeAt(0)
   else scratch.write(text, 0, "latin1")
-  const size = to
-  for (let i = length - 1; i >= 0; i--) {
-    const member = members[i] as number
+  for (let i = count - 1; i >= 0; i--) {
+    const member = sorting[i] as number
     if (end > TAG) {
       const from = -1 - findMember(text, TAG, member)
       to -= end - from
@@ -128,15 +113,13 @@ const textWith = (text: string, members: ArrayLike<number>): string => {
  * `0` on. Members are never removed, so a set that has passed 1,024 never comes back: whatever it is
  * merged with, their union has passed 1,024 too.
  *
- * A set that was read stays text until it has to change, and most of what is added is in it already.
+ * A set that was read stays text. What is added waits until the text, or the size, is asked for.
  */
 export class VisitorSet {
-  /** The stored form, without `fresh`. Not that of `registers` while `isTextOld`. */
+  /** The stored form, without `waiting`. Not that of `registers` while `isTextOld`. */
   private text: string
-  /** Members that are not in `text`, in the order in which they came. */
-  private fresh: Array<number> = none
-  /** Those of `fresh`, once they are not few. */
-  private found: Found | undefined
+  /** Members that were added since, as they came: most of them are new, and are looked for together. */
+  private waiting: Array<number> = none
   /** The characters of the stored form; undefined while exact, or while `text` says it all. */
   private registers: Buffer | undefined
   private isTextOld = false
@@ -170,14 +153,21 @@ export class VisitorSet {
     this.addMember(memberOf(clientKey))
   }
 
-  /** What `memberOf` gave: one client is added to many sets. False when it changed nothing. */
-  addMember(member: number): boolean {
-    return this.isExact ? this.addExact(member) : this.raise(member)
+  /** What `memberOf` gave: one client is added to many sets. */
+  addMember(member: number): void {
+    if (!this.isExactSoFar) {
+      this.raise(member)
+      return
+    }
+    if (this.waiting === none) this.waiting = [member]
+    else this.waiting.push(member)
+    if (this.waiting.length === MOST_WAITING) this.settle()
   }
 
   /** Whether adding the member would change nothing. */
   hasMember(member: number): boolean {
-    if (this.isExact) return this.isFresh(member) || this.isInText(member)
+    this.settle()
+    if (this.isExactSoFar) return findMember(this.text, TAG, member) >= 0
     return rankOf(member) <= this.rankAt(registerOf(member))
   }
 
@@ -185,78 +175,63 @@ export class VisitorSet {
   merge(other: VisitorSet): void {
     if (other === this) return
     const text = other.toJSON()
-    if (this.isExact && this.exactSize === 0) this.text = text
-    else if (other.isExact) eachMember(text, TAG, (member) => this.addMember(member))
-    else {
-      if (this.isExact) this.toRegisters()
-      this.mergeRegisters(text)
+    if (other.isExact) {
+      if (this.isExact && this.text.length === TAG) this.text = text
+      else eachMember(text, TAG, (member) => this.addMember(member))
+      return
     }
+    if (this.isExact) this.toRegisters()
+    this.mergeRegisters(text)
   }
 
   /** The number of members: exact up to 1,024, then the estimate as a whole number. */
   get size(): number {
-    if (this.isExact) return this.exactSize
+    if (this.isExact) return (this.text.length - TAG) / MEMBER_LENGTH
     const { registers, text } = this
-    return Math.round(estimate(registers === undefined ? ranksIn(text, TAG) : ranksOfCharacters(registers, TAG)))
+    const ranks = registers === undefined ? ranksIn(text, TAG) : ranksOfCharacters(registers, TAG)
+    return Math.round(estimate(ranks))
   }
 
   get isExact(): boolean {
-    return this.registers === undefined && isExactText(this.text)
+    this.settle()
+    return this.isExactSoFar
   }
 
   /** The stored form. */
   toJSON(): string {
+    this.settle()
     if (this.isTextOld) {
       this.text = (this.registers as Buffer).toString("latin1")
       this.isTextOld = false
-    } else if (this.fresh.length > 0) {
-      this.text = textWith(this.text, sorted(this.fresh))
-      this.fresh = none
-      this.found = undefined
     }
     return this.text
   }
 
-  private get exactSize(): number {
-    return (this.text.length - TAG) / MEMBER_LENGTH + this.fresh.length
+  /** As `isExact`, but for those that wait. */
+  private get isExactSoFar(): boolean {
+    return this.registers === undefined && isExactText(this.text)
   }
 
-  private isInText(member: number): boolean {
-    return this.text.length > TAG && findMember(this.text, TAG, member) >= 0
-  }
-
-  private isFresh(member: number): boolean {
-    if (this.found !== undefined) return this.found.has(member)
-    const { fresh } = this
-    for (let i = 0; i < fresh.length; i++) if (fresh[i] === member) return true
-    return false
-  }
-
-  private addExact(member: number): boolean {
-    if (this.isFresh(member) || this.isInText(member)) return false
-    const { fresh } = this
-    if (fresh.length === 0) this.fresh = [member]
-    else fresh.push(member)
-    if (this.found !== undefined) this.found.add(member)
-    else if (fresh.length > FEW) {
-      this.found = new Found()
-      for (const one of fresh) this.found.add(one)
-    }
-    if (this.exactSize > EXACT_UP_TO) this.toRegisters()
-    return true
+  /** Lays what waits into the text, or the registers. */
+  private settle(): void {
+    const { waiting, text } = this
+    if (waiting === none) return
+    this.waiting = none
+    const count = sortNew(text, waiting)
+    if ((text.length - TAG) / MEMBER_LENGTH + count > EXACT_UP_TO) {
+      this.toRegisters()
+      for (let i = 0; i < count; i++) this.raise(sorting[i] as number)
+    } else if (count > 0) this.text = textWith(text, count)
   }
 
   /** From here on it is a HyperLogLog. */
   private toRegisters(): void {
-    const { text, fresh } = this
+    const { text } = this
     this.registers = Buffer.alloc(ESTIMATED_LENGTH, ZERO)
     this.registers[0] = ESTIMATED.charCodeAt(0)
     this.isTextOld = true
     this.text = ESTIMATED
-    this.fresh = none
-    this.found = undefined
     eachMember(text, TAG, (member) => this.raise(member))
-    for (const member of fresh) this.raise(member)
   }
 
   private rankAt(register: number): number {
@@ -266,14 +241,13 @@ export class VisitorSet {
       : (registers[TAG + register] as number) - ZERO
   }
 
-  private raise(member: number): boolean {
+  private raise(member: number): void {
     const register = registerOf(member)
     const rank = rankOf(member)
-    if (rank <= this.rankAt(register)) return false
+    if (rank <= this.rankAt(register)) return
     this.registers ??= Buffer.from(this.text, "latin1")
     this.registers[TAG + register] = rank + ZERO
     this.isTextOld = true
-    return true
   }
 
   private mergeRegisters(text: string): void {
