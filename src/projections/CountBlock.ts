@@ -87,7 +87,8 @@ export class CountBlock {
     const count = Math.min(FIRST_CURRENCY, counts.length)
     for (let i = 0; i < count; i++) addAt(this.columns[i] as Column, row, counts[i] as Cell)
     for (let i = FIRST_CURRENCY; i < counts.length; i += PER_CURRENCY) {
-      for (let j = 0; j < ofMoney.length; j++) this.addMoney(row, counts[i] as string, j, counts[i + 1 + j] as Cell)
+      for (let j = 0; j < ofMoney.length; j++)
+        this.addMoney(row, counts[i] as string, j, counts[i + 1 + j] as Cell)
     }
   }
 

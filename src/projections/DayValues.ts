@@ -7,7 +7,13 @@ import { dimensionCode, dimensionTable } from "./Dimensions.js"
 import { GrowingTable } from "./GrowingTable.js"
 import type { Large } from "./LargeDay.js"
 import { valuesKey } from "./Layout.js"
-import { dayVisitorParts, type HourSetPart, type HourSets, hourVisitorParts, type SetPart } from "./SetParts.js"
+import {
+  dayVisitorParts,
+  type HourSetPart,
+  type HourSets,
+  hourVisitorParts,
+  type SetPart,
+} from "./SetParts.js"
 import { hashOf } from "./Table.js"
 import { MONEY, NO_MEMBER, PAGE_VIEW, type TailRows } from "./TailRows.js"
 import type { VisitorSet } from "./VisitorSet.js"
@@ -61,7 +67,11 @@ class Groups {
   private seen = new Uint32Array(1_024)
 
   /** Groups rows of the tail by the codes of the dimension. */
-  group({ columns, kinds, memberOf, members, size }: TailRows, rows: ReadonlyArray<number>, index: number): void {
+  group(
+    { columns, kinds, memberOf, members, size }: TailRows,
+    rows: ReadonlyArray<number>,
+    index: number,
+  ): void {
     const words = (members.length + 31) >> 5
     this.begin(columns.texts.length, size, words)
     const { codes, events, pageViews, ofRow, pairGroups, pairMembers, groups, base, seen } = this

@@ -21,7 +21,10 @@ export interface Parts<P> {
   readonly load: (docs: Docs, key: string) => P | undefined
   readonly save: (docs: Docs, key: string, part: P) => void
   /** How many names the table has, and the part in its head while they are few. */
-  readonly loadHead: (docs: Docs, key: string) => { readonly n: number; readonly part: P | undefined } | undefined
+  readonly loadHead: (
+    docs: Docs,
+    key: string,
+  ) => { readonly n: number; readonly part: P | undefined } | undefined
   readonly saveHead: (docs: Docs, key: string, n: number, part: P | undefined) => void
 }
 

@@ -66,13 +66,7 @@ export class LargeDay {
     for (let row = 0; row < tail.size; row++) {
       const member = tail.memberOf[row] as number
       const isSeen = member !== NO_MEMBER && !this.is.isTogether
-      this.fine.countRow(
-        columns,
-        row,
-        tail.cuts[row] as Cut,
-        isSeen ? tail.members[member] : undefined,
-        now,
-      )
+      this.fine.countRow(columns, row, tail.cuts[row] as Cut, isSeen ? tail.members[member] : undefined, now)
     }
   }
 
@@ -84,7 +78,8 @@ export class LargeDay {
     changeSessions(this.hours.at(slot), change)
     this.fine.changeSession(at, change, now)
     if (this.values === undefined) return
-    for (let i = 0; i < bucketDimensions.length; i++) this.values.changeSession(i, values[i] ?? null, slot, change)
+    for (let i = 0; i < bucketDimensions.length; i++)
+      this.values.changeSession(i, values[i] ?? null, slot, change)
   }
 
   private slot(hour: number): string {

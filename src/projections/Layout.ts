@@ -3,7 +3,6 @@ import { PARTITIONS } from "../domain/Partition.js"
 import type { Counts } from "./Counts.js"
 import type { StoredHours } from "./DayHours.js"
 import { SEGMENT, type Segment } from "./Facts.js"
-import { countsPacking, hoursPacking } from "./PackedEntries.js"
 import { tablesIn } from "./Table.js"
 import { timePart } from "./TimePart.js"
 import type { VisitorSet } from "./VisitorSet.js"
@@ -43,9 +42,9 @@ export const collections = {
 
 /** Those that hold tables. */
 export const tables = {
-  values: tablesIn(collections.values, { packing: countsPacking }),
+  values: tablesIn(collections.values),
   valueVisitors: tablesIn(collections.valueVisitors),
-  valueHours: tablesIn(collections.valueHours, { packing: hoursPacking }),
+  valueHours: tablesIn(collections.valueHours),
   valueHourVisitors: tablesIn(collections.valueHourVisitors),
 } as const
 

@@ -35,7 +35,8 @@ const known = (text: string, at: number): number => memberHalf(text, at) * HALF 
 
 /** The member that begins at `at`; undefined when what is there is none. */
 export const memberAt = (text: string, at: number): number | undefined => {
-  for (let i = at; i < at + MEMBER_LENGTH; i++) if ((digits[text.charCodeAt(i)] ?? 255) === 255) return undefined
+  for (let i = at; i < at + MEMBER_LENGTH; i++)
+    if ((digits[text.charCodeAt(i)] ?? 255) === 255) return undefined
   return known(text, at)
 }
 

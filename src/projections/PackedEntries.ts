@@ -1,5 +1,5 @@
 import { type Cell, decodeCells, encodeCells } from "./Cells.js"
-import { type CountColumns, packCounts, unpackCounts } from "./CountColumns.js"
+import { type CountColumns, unpackCounts } from "./CountColumns.js"
 import { type Counts, noCounts } from "./Counts.js"
 import type { Slots } from "./Layout.js"
 import type { Packing } from "./Table.js"
@@ -43,8 +43,7 @@ export const namesIn = ({ n, l }: PackedNames): ReadonlyArray<string> => {
   return names
 }
 
-export const countsPacking: Packing<Counts, Counts> = {
-  pack: (names, entries) => ({ ...packNames(names), c: packCounts(entries) }),
+export const countsPacking: Packing<Counts> = {
   unpack: (stored) => {
     const { c } = stored as PackedCounts
     const names = namesIn(stored as PackedCounts)
@@ -54,16 +53,7 @@ export const countsPacking: Packing<Counts, Counts> = {
   },
 }
 
-const bySeconds = (a: string, b: string): number => Number(a.slice(1)) - Number(b.slice(1))
-
-export const hoursPacking: Packing<Slots<Counts>, Slots<Counts>> = {
-  pack: (names, entries) => {
-    const slots = new Set<string>()
-    for (const hours of entries) for (const slot in hours) slots.add(slot)
-    const h: Slots<CountColumns> = {}
-    for (const slot of [...slots].sort(bySeconds)) h[slot] = packCounts(entries.map((hours) => hours[slot]))
-    return { ...packNames(names), h }
-  },
+export const hoursPacking: Packing<Slots<Counts>> = {
   unpack: (stored) => {
     const { h } = stored as PackedHours
     const names = namesIn(stored as PackedHours)
