@@ -41,7 +41,10 @@ export interface Portion {
   /** As `slotOf` the day names the hour. */
   readonly slot: string
   readonly counts: Counts
+  /** The visitors, each once. */
   readonly members: ReadonlyArray<number>
+  /** Rows of payments and refunds, with what they count. */
+  readonly money: TailRows["money"]
 }
 
 /**
@@ -140,7 +143,7 @@ export class DayValues {
   countRows(tail: TailRows, rows: ReadonlyArray<number>, whole: Portion): void {
     for (let index = 0; index < this.values.length; index++) {
       if (tail.columns.isUniform(index)) this.countWhole(index, tail.columns.value(0, index), whole)
-      else this.countGroups(index, tail, rows, whole.slot)
+      else this.countGroups(index, tail, rows, whole)
     }
   }
 
@@ -160,8 +163,13 @@ export class DayValues {
     for (const member of members) this.see(value, slot, member)
   }
 
-  private countGroups(index: number, tail: TailRows, rows: ReadonlyArray<number>, slot: string): void {
-    const { columns, members, money } = tail
+  private countGroups(
+    index: number,
+    tail: TailRows,
+    rows: ReadonlyArray<number>,
+    { slot, money }: Portion,
+  ): void {
+    const { columns, members } = tail
     groups.group(tail, rows, index)
     const values: Array<Value> = []
     for (let group = 0; group < groups.count; group++) {
@@ -176,7 +184,6 @@ export class DayValues {
       part.inHour(slot).addEvents(row, events, groups.pageViews[group] as number)
     }
     for (const [at, counts] of money) {
-      if (tail.cuts[at]?.hour !== tail.cuts[rows[0] as number]?.hour) continue
       const { part, row } = (values[groups.ofRow[at] as number] as Value).row
       part.day.addCounts(row, counts)
       part.inHour(slot).addCounts(row, counts)

@@ -61,7 +61,8 @@ export class LargeDay {
       addCounts(this.hours.at(slot), counts)
       const members = membersOf(tail, rows)
       this.see(start, members)
-      this.values?.countRows(tail, rows, { slot, counts, members })
+      const money = tail.money.filter(([row]) => tail.cuts[row]?.hour === start)
+      this.values?.countRows(tail, rows, { slot, counts, members, money })
     }
     for (let row = 0; row < tail.size; row++) {
       const member = tail.memberOf[row] as number
