@@ -93,8 +93,13 @@ export const TEN_MINUTES_KEPT = 90 * 86_400_000
 export const keptFor = (interval: Interval): number | undefined =>
   interval === "MINUTE" ? MINUTE_KEPT : interval === "TEN_MINUTES" ? TEN_MINUTES_KEPT : undefined
 
+const MINUTE = 60_000
+/** By the minute in which it begins: one text for all documents is found in them faster than one made anew. */
+const slotNames = Array.from({ length: 26 * 60 }, (_, minute) => `t${minute * 60}`)
+
 /** Not a number alone: objects with such names are slow to write. */
-export const slotOf = (parent: number, at: number): string => `t${(at - parent) / 1000}`
+export const slotOf = (parent: number, at: number): string =>
+  slotNames[(at - parent) / MINUTE] ?? `t${(at - parent) / 1000}`
 
 /** First instant of the bucket in the slot, epoch ms. */
 export const slotTime = (parent: number, slot: string): number => parent + Number(slot.slice(1)) * 1000
