@@ -53,9 +53,27 @@ const putZeros = (at: number, zeros: number): number => {
   return at + zeros
 }
 
+let end = 0
+
+const putCell = (cell: Cell): void => {
+  reserve(end + 2 * LONGEST)
+  if (typeof cell === "number" && cell > 0 && Number.isSafeInteger(cell)) {
+    end = putNumber(end, cell)
+    return
+  }
+  const text = `~${cell}~`
+  reserve(end + text.length)
+  end += scratch.write(text, end, "latin1")
+}
+
+const putZerosBefore = (zeros: number): void => {
+  reserve(end + 2 * LONGEST)
+  end = putZeros(end, zeros)
+}
+
 /** The cells in their order; `cellAt` is asked for each of so many once. */
 export const encodeCells = (count: number, cellAt: (index: number) => Cell): string => {
-  let end = 0
+  end = 0
   let zeros = 0
   for (let index = 0; index < count; index++) {
     const cell = cellAt(index)
@@ -63,16 +81,27 @@ export const encodeCells = (count: number, cellAt: (index: number) => Cell): str
       zeros++
       continue
     }
-    reserve(end + 2 * LONGEST)
-    if (zeros > 0) end = putZeros(end, zeros)
+    if (zeros > 0) putZerosBefore(zeros)
     zeros = 0
-    if (typeof cell === "number" && cell > 0 && Number.isSafeInteger(cell)) {
-      end = putNumber(end, cell)
+    putCell(cell)
+  }
+  return scratch.toString("latin1", 0, end)
+}
+
+/** The cells at these places of a column, whose end may be missing where it is 0. */
+export const encodeColumn = (column: ReadonlyArray<Cell>, order: ReadonlyArray<number>): string => {
+  end = 0
+  let zeros = 0
+  for (let index = 0; index < order.length; index++) {
+    const row = order[index] as number
+    const cell = row < column.length ? (column[row] as Cell) : 0
+    if (cell === 0) {
+      zeros++
       continue
     }
-    const text = `~${cell}~`
-    reserve(end + text.length)
-    end += scratch.write(text, end, "latin1")
+    if (zeros > 0) putZerosBefore(zeros)
+    zeros = 0
+    putCell(cell)
   }
   return scratch.toString("latin1", 0, end)
 }

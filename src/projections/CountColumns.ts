@@ -11,9 +11,9 @@ export interface CountColumns {
 }
 
 /** Columns of the numbers that are not money, in the order of `Counts`. They are the storage format. */
-const plain = ["e", "v", "s", "b", "m", "p", "r", "u", "g"] as const
+export const plain = ["e", "v", "s", "b", "m", "p", "r", "u", "g"] as const
 /** What follows a currency's code in its columns: payments and their sum, refunds and their sum. */
-const ofMoney = ["p", "g", "r", "f"] as const
+export const ofMoney = ["p", "g", "r", "f"] as const
 
 /** Where the currency's numbers are in the counts; -1 when there are none. */
 const groupOf = (counts: Counts | undefined, currency: string): number => {

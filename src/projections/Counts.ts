@@ -11,11 +11,12 @@ import type { Session } from "./Sessions.js"
  */
 export type Counts = Array<number | string>
 
-const EVENTS = 0
-const PAGEVIEWS = 1
-const SESSIONS = 2
-const BOUNCES = 3
-const SESSION_MS = 4
+/** Places in `Counts`. */
+export const EVENTS = 0
+export const PAGEVIEWS = 1
+export const SESSIONS = 2
+export const BOUNCES = 3
+export const SESSION_MS = 4
 const PAYMENTS = 5
 const REFUNDS = 6
 const POINTS_USED = 7
@@ -79,7 +80,7 @@ export const setMoney = (counts: Counts, currency: string, index: number, value:
 }
 
 /** Index in `Values` of what is counted. */
-const TYPE = 0
+export const TYPE = 0
 const CURRENCY = 8
 
 const countMoney = (

@@ -12,13 +12,32 @@ export interface PackedDayHours {
 
 /** Counts of a day's hours, to be changed in place. */
 export class DayHours {
+  /** As it is stored, while nothing has changed: a day's document is written far more often than its hours change. */
+  private packed: PackedDayHours | undefined
+
   private constructor(readonly slots: Slots<Counts>) {}
 
   static of(stored: StoredHours | undefined): DayHours {
     return stored instanceof DayHours ? stored : new DayHours({ ...hoursIn(stored) })
   }
 
+  /** Of an hour, to be changed at once. */
+  at(slot: string): Counts {
+    this.packed = undefined
+    let counts = this.slots[slot]
+    if (counts === undefined) {
+      counts = noCounts()
+      this.slots[slot] = counts
+    }
+    return counts
+  }
+
   toJSON(): PackedDayHours {
+    this.packed ??= this.pack()
+    return this.packed
+  }
+
+  private pack(): PackedDayHours {
     const seconds = Object.keys(this.slots)
       .map((slot) => Number(slot.slice(1)))
       .sort((a, b) => a - b)

@@ -64,7 +64,7 @@ export class FactFold {
     valueAt?: (index: number) => string | null,
   ): void {
     const code = this.by === undefined ? noCode : codesOf(columns, this.by)
-    const members: Array<string | undefined> = []
+    const members: Array<number | undefined> = []
     this.parts.forEach(({ interval, range }, part) => {
       // Neighbours mostly are of one bucket of time.
       let time: Range = nothing
@@ -91,13 +91,13 @@ export class FactFold {
     })
   }
 
-  private countFact(bucket: Bucket, columns: Columns, row: number, members: Array<string | undefined>): void {
+  private countFact(bucket: Bucket, columns: Columns, row: number, members: Array<number | undefined>): void {
     countRow(bucket.counts, columns, row)
     if (bucket.visitors === undefined) return
     const visitor = columns.visitorCode(row)
     if (visitor === 0) return
     members[visitor] ??= memberOf(columns.text(visitor) as string)
-    bucket.visitors.addMember(members[visitor] as string)
+    bucket.visitors.addMember(members[visitor] as number)
   }
 
   /** A session, where a part holds its start. `property`: of its earliest event, by name. */

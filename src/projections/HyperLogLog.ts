@@ -1,57 +1,32 @@
+import { highBits, lowBits } from "./Members.js"
+
 /**
  * HyperLogLog with 2^14 registers over members of 48 uniform bits, each written as 8 characters of
  * base64url: the first 14 bits choose the register, the other 34 give the rank. The standard error of the
  * estimate is 1.04 / sqrt(2^14) = 0.81 %.
  */
 export const REGISTERS = 2 ** 14
-export const MEMBER_LENGTH = 8
 
 /** Bits that give the rank; a rank is 1 to RANK_BITS + 1, and a register that saw none is 0. */
 const RANK_BITS = 34
 const RANKS = RANK_BITS + 2
 
 /** A register's character is its rank from here on: `0` to `S`, none of which JSON escapes. */
-const ZERO = 48
+export const ZERO = 48
 
-const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+/** The register of a member. */
+export const registerOf = (member: number): number => highBits(member) >> 10
 
-/** The six bits of a character, by its code; 255 for what is not base64url. */
-const sextets = new Uint8Array(128).fill(255)
-for (let bits = 0; bits < alphabet.length; bits++) sextets[alphabet.charCodeAt(bits)] = bits
-
-const sextet = (text: string, at: number): number => sextets[text.charCodeAt(at)] ?? 255
-
-/** Whether the text begins with the characters of a member. */
-export const beginsWithMember = (text: string): boolean => {
-  for (let at = 0; at < MEMBER_LENGTH; at++) if (sextet(text, at) === 255) return false
-  return true
+/** The rank of a member: one more than the zeros that lead its last 34 bits. */
+export const rankOf = (member: number): number => {
+  const first = highBits(member) & 1_023
+  return first !== 0 ? Math.clz32(first) - 21 : Math.clz32(lowBits(member)) + 3
 }
 
-/** The register of the member that begins at `at`. */
-export const registerAt = (text: string, at: number): number =>
-  (sextet(text, at) << 8) | (sextet(text, at + 1) << 2) | (sextet(text, at + 2) >> 4)
-
-/** The rank of the member that begins at `at`: one more than the zeros that lead its last 34 bits. */
-export const rankAt = (text: string, at: number): number => {
-  const first = sextet(text, at + 2) & 15
-  if (first !== 0) return Math.clz32(first) - 27
-  const rest =
-    (sextet(text, at + 3) << 24) |
-    (sextet(text, at + 4) << 18) |
-    (sextet(text, at + 5) << 12) |
-    (sextet(text, at + 6) << 6) |
-    sextet(text, at + 7)
-  return Math.clz32(rest) + 3
-}
-
-/** Half of a member's bits: those of the four characters from `at` on. */
-export const memberHalf = (text: string, at: number): number =>
-  (sextet(text, at) << 18) | (sextet(text, at + 1) << 12) | (sextet(text, at + 2) << 6) | sextet(text, at + 3)
-
-/** Raises the register of the member that begins at `at`. */
-export const raiseMember = (registers: Uint8Array, text: string, at: number): void => {
-  const register = registerAt(text, at)
-  const rank = rankAt(text, at)
+/** Raises the member's register. */
+export const raiseMember = (registers: Uint8Array, member: number): void => {
+  const register = registerOf(member)
+  const rank = rankOf(member)
   if (rank > (registers[register] as number)) registers[register] = rank
 }
 
@@ -59,46 +34,28 @@ export const raiseMember = (registers: Uint8Array, text: string, at: number): vo
 export const rankIn = (text: string, from: number, register: number): number =>
   text.charCodeAt(from + register) - ZERO
 
-/** Raises the registers to those of a text that begins at `from`; says whether any was lower. */
-export const raiseToText = (registers: Uint8Array, text: string, from: number): boolean => {
-  let raised = false
+/** Raises the registers to those of a text that begins at `from`. */
+export const raiseToText = (registers: Uint8Array, text: string, from: number): void => {
   for (let register = 0; register < REGISTERS; register++) {
     const rank = text.charCodeAt(from + register) - ZERO
-    if (rank > (registers[register] as number)) {
-      registers[register] = rank
-      raised = true
-    }
+    if (rank > (registers[register] as number)) registers[register] = rank
   }
-  return raised
-}
-
-/** As `raiseToText`, to the registers of another set. */
-export const raiseToRegisters = (registers: Uint8Array, other: Uint8Array): boolean => {
-  let raised = false
-  for (let register = 0; register < REGISTERS; register++) {
-    const rank = other[register] as number
-    if (rank > (registers[register] as number)) {
-      registers[register] = rank
-      raised = true
-    }
-  }
-  return raised
-}
-
-const scratch = Buffer.alloc(REGISTERS)
-
-/** One character a register. */
-export const textOf = (registers: Uint8Array): string => {
-  for (let register = 0; register < REGISTERS; register++) {
-    scratch[register] = (registers[register] as number) + ZERO
-  }
-  return scratch.toString("latin1")
 }
 
 /** How many registers have each rank, for `estimate`. */
 export const ranksOf = (registers: Uint8Array): Uint16Array => {
   const counts = new Uint16Array(RANKS)
   for (const rank of registers) counts[rank] = (counts[rank] as number) + 1
+  return counts
+}
+
+/** As `ranksOf`, for the characters of registers that begin at `from`. */
+export const ranksOfCharacters = (characters: Uint8Array, from: number): Uint16Array => {
+  const counts = new Uint16Array(RANKS)
+  for (let at = from; at < from + REGISTERS; at++) {
+    const rank = (characters[at] as number) - ZERO
+    counts[rank] = (counts[rank] as number) + 1
+  }
   return counts
 }
 

@@ -1,5 +1,5 @@
 import { type Cell, decodeCells, encodeCells } from "./Cells.js"
-import { type CountColumns, packCounts, unpackCounts } from "./CountColumns.js"
+import { type CountColumns, unpackCounts } from "./CountColumns.js"
 import { type Counts, noCounts } from "./Counts.js"
 import type { Slots } from "./Layout.js"
 import type { Packing } from "./Table.js"
@@ -24,7 +24,7 @@ export interface PackedHours extends PackedNames {
   readonly h: Slots<CountColumns>
 }
 
-const packNames = (names: ReadonlyArray<string>): PackedNames => ({
+export const packNames = (names: ReadonlyArray<string>): PackedNames => ({
   n: names.join(""),
   l: encodeCells(names.length, (index) => (names[index] as string).length + 1),
 })
@@ -32,7 +32,7 @@ const packNames = (names: ReadonlyArray<string>): PackedNames => ({
 /** Of a name, from its cell in `l`. */
 export const lengthIn = (cell: Cell): number => (cell as number) - 1
 
-const namesIn = ({ n, l }: PackedNames): ReadonlyArray<string> => {
+export const namesIn = ({ n, l }: PackedNames): ReadonlyArray<string> => {
   const names: Array<string> = []
   let from = 0
   decodeCells(l, (_, cell) => {
@@ -43,8 +43,7 @@ const namesIn = ({ n, l }: PackedNames): ReadonlyArray<string> => {
   return names
 }
 
-export const countsPacking: Packing<Counts, Counts> = {
-  pack: (names, entries) => ({ ...packNames(names), c: packCounts(entries) }),
+export const countsPacking: Packing<Counts> = {
   unpack: (stored) => {
     const { c } = stored as PackedCounts
     const names = namesIn(stored as PackedCounts)
@@ -54,16 +53,7 @@ export const countsPacking: Packing<Counts, Counts> = {
   },
 }
 
-const bySeconds = (a: string, b: string): number => Number(a.slice(1)) - Number(b.slice(1))
-
-export const hoursPacking: Packing<Slots<Counts>, Slots<Counts>> = {
-  pack: (names, entries) => {
-    const slots = new Set<string>()
-    for (const hours of entries) for (const slot in hours) slots.add(slot)
-    const h: Slots<CountColumns> = {}
-    for (const slot of [...slots].sort(bySeconds)) h[slot] = packCounts(entries.map((hours) => hours[slot]))
-    return { ...packNames(names), h }
-  },
+export const hoursPacking: Packing<Slots<Counts>> = {
   unpack: (stored) => {
     const { h } = stored as PackedHours
     const names = namesIn(stored as PackedHours)

@@ -12,18 +12,13 @@ import type { Row, Scan } from "../readmodels/ReadModels.js"
  */
 export type Entries<E> = { [name: string]: E }
 
-/** Entries as a document has them: as they are, packed, or packed and as they came from the store. */
-type Held<E> = Entries<E> | Packed<E>
-
 interface Head<E> {
   n: number
-  e?: Held<E>
+  e?: Entries<E>
 }
 
-/** How entries are stored where they are not as JSON has them. What is stored has a text `n`. */
-export interface Packing<In = never, Out = unknown> {
-  /** Names come in order of their code units, each with its entry. */
-  readonly pack: (names: ReadonlyArray<string>, entries: ReadonlyArray<In>) => object
+/** How entries are read where they are not stored as JSON has them. What is stored has a text `n`. */
+export interface Packing<Out = unknown> {
   readonly unpack: (stored: object) => {
     readonly names: ReadonlyArray<string>
     readonly entries: ReadonlyArray<Out>
@@ -35,76 +30,38 @@ export interface Tables {
   readonly collection: string
   readonly inline: number
   readonly perChunk: number
-  readonly packing: Packing | undefined
 }
 
 export const tablesIn = (
   collection: string,
-  { inline = 64, perChunk = 48, packing }: { inline?: number; perChunk?: number; packing?: Packing } = {},
-): Tables => ({ collection, inline, perChunk, packing })
-
-/** Entries in memory that are packed when they are written: those who fold change them in place. */
-class Packed<E> {
-  private names: ReadonlyArray<string> = []
-
-  constructor(
-    readonly entries: Entries<E>,
-    private readonly packing: Packing,
-  ) {}
-
-  toJSON(): object {
-    const own = Object.keys(this.entries)
-    // Names only ever come.
-    if (own.length !== this.names.length) this.names = own.map(nameOf).sort()
-    const { names, entries } = this
-    return this.packing.pack(
-      names,
-      names.map((name) => entries[entryName(name)] as never),
-    )
-  }
-}
+  { inline = 64, perChunk = 48 }: { inline?: number; perChunk?: number } = {},
+): Tables => ({ collection, inline, perChunk })
 
 /** Whether entries were stored packed; those of former versions of a projection are not. */
 export const isPacked = (stored: object): boolean => typeof (stored as { n?: unknown }).n === "string"
 
-const unpack = <E>(packing: Packing, stored: object): Entries<E> => {
-  const { names, entries } = packing.unpack(stored)
-  const found: Entries<E> = {}
-  for (let i = 0; i < names.length; i++) found[entryName(names[i] as string)] = entries[i] as E
-  return found
-}
-
-const entriesOf = <E>(packing: Packing | undefined, held: Held<E>): Entries<E> => {
-  if (packing === undefined) return held as Entries<E>
-  if (held instanceof Packed) return held.entries
-  return isPacked(held) ? unpack<E>(packing, held) : held
-}
-
-/** To be changed in place. */
-const held = <E>(tables: Tables, entries: Entries<E>): Held<E> =>
-  tables.packing === undefined ? entries : new Packed(entries, tables.packing)
-
 /** 0 when all entries are in the head. */
-const chunksFor = ({ inline, perChunk }: Tables, names: number): number =>
+export const chunksFor = ({ inline, perChunk }: Tables, names: number): number =>
   names <= inline ? 0 : Math.ceil(names / perChunk)
 
 /** FNV-1a over UTF-16 units. The storage format depends on it. */
-const hash = (name: string): number => {
+export const hashOf = (name: string): number => {
   let h = 0x811c9dc5
   for (let i = 0; i < name.length; i++) h = Math.imul(h ^ name.charCodeAt(i), 0x01000193)
   return (h ^ (h >>> 15)) >>> 0
 }
 
 /** The greatest power of two that is not above the number. */
-const powerOfTwo = (number: number): number => 2 ** (31 - Math.clz32(number))
+export const powerOfTwo = (number: number): number => 2 ** (31 - Math.clz32(number))
 
-/** The chunk of a name. With one chunk more, only names of one chunk change theirs, and all to the new one. */
-const chunkOf = (name: string, chunks: number): number => {
-  const h = hash(name)
+/** The chunk of a name with this hash. With one chunk more, only names of one chunk change theirs, and all to the new one. */
+export const chunkAt = (hash: number, chunks: number): number => {
   const half = powerOfTwo(chunks)
-  const chunk = h & (2 * half - 1)
-  return chunk < chunks ? chunk : h & (half - 1)
+  const chunk = hash & (2 * half - 1)
+  return chunk < chunks ? chunk : hash & (half - 1)
 }
+
+const chunkOf = (name: string, chunks: number): number => chunkAt(hashOf(name), chunks)
 
 const inherited = {}
 
@@ -112,9 +69,10 @@ const inherited = {}
 export const entryName = (name: string): string =>
   name in inherited || name.charCodeAt(0) === 2 ? `\u0002${name}` : name
 
-const nameOf = (entry: string): string => (entry.charCodeAt(0) === 2 ? entry.slice(1) : entry)
+export const nameOf = (entry: string): string => (entry.charCodeAt(0) === 2 ? entry.slice(1) : entry)
 
-const chunkKey = (key: string, chunk: number): string => `${key}\u0001${chunk.toString(36).padStart(3, "0")}`
+export const chunkKey = (key: string, chunk: number): string =>
+  `${key}\u0001${chunk.toString(36).padStart(3, "0")}`
 
 const newHead = (): Head<never> => ({ n: 0, e: {} })
 const newChunk = (): Entries<never> => ({})
@@ -124,27 +82,13 @@ export const tableEntry = <E>(docs: Docs, tables: Tables, key: string, name: str
   const head = docs.get<Head<E>>(tables.collection, key)
   if (head === undefined) return undefined
   const found =
-    head.e ?? docs.get<Held<E>>(tables.collection, chunkKey(key, chunkOf(name, chunksFor(tables, head.n))))
-  return found === undefined ? undefined : entriesOf(tables.packing, found)[entryName(name)]
-}
-
-/** The entries of a head that has some, to be changed in place. */
-const entriesInHead = <E>(tables: Tables, head: Head<E>): Entries<E> => {
-  const entries = entriesOf(tables.packing, head.e as Held<E>)
-  if (tables.packing !== undefined && !(head.e instanceof Packed)) head.e = held(tables, entries)
-  return entries
+    head.e ?? docs.get<Entries<E>>(tables.collection, chunkKey(key, chunkOf(name, chunksFor(tables, head.n))))
+  return found?.[entryName(name)]
 }
 
 /** The entries of a chunk, to be changed in place. */
-const editChunk = <E>(docs: Docs, tables: Tables, key: string, chunk: number): Entries<E> => {
-  const own = chunkKey(key, chunk)
-  const found = docs.edit<Held<E>>(tables.collection, own, newChunk)
-  const entries = entriesOf<E>(tables.packing, found)
-  if (tables.packing !== undefined && !(found instanceof Packed)) {
-    docs.put(tables.collection, own, held(tables, entries))
-  }
-  return entries
-}
+const editChunk = <E>(docs: Docs, { collection }: Tables, key: string, chunk: number): Entries<E> =>
+  docs.edit<Entries<E>>(collection, chunkKey(key, chunk), newChunk)
 
 /**
  * The entries among which the name's is, to be changed in place: read and write it under `entryName(name)`.
@@ -163,7 +107,7 @@ export const editTable = <E>(
     docs.get<Head<E>>(tables.collection, key) ?? docs.edit<Head<E>>(tables.collection, key, newHead)
   if (head.e !== undefined) {
     const edited = docs.edit<Head<E>>(tables.collection, key, newHead)
-    const entries = entriesInHead(tables, edited)
+    const entries = edited.e as Entries<E>
     if (entries[own] !== undefined) return entries
     edited.n++
     entries[own] = create()
@@ -200,18 +144,18 @@ const spread = <E>(
     const part = parts.get(chunkOf(name, chunks)) as Entries<E>
     part[entryName(name)] = entry
   }
-  for (const [target, part] of parts) docs.put(tables.collection, chunkKey(key, target), held(tables, part))
+  for (const [target, part] of parts) docs.put(tables.collection, chunkKey(key, target), part)
 }
 
 /** Every entry, for reading only. */
 export function* tableEntries<E>(docs: Docs, tables: Tables, key: string): Generator<[string, E]> {
   const head = docs.get<Head<E>>(tables.collection, key)
   if (head === undefined) return
-  if (head.e !== undefined) yield* named(entriesOf(tables.packing, head.e))
+  if (head.e !== undefined) yield* named(head.e)
   else {
     for (let chunk = 0; chunk < chunksFor(tables, head.n); chunk++) {
-      const found = docs.get<Held<E>>(tables.collection, chunkKey(key, chunk))
-      if (found !== undefined) yield* named(entriesOf(tables.packing, found))
+      const found = docs.get<Entries<E>>(tables.collection, chunkKey(key, chunk))
+      if (found !== undefined) yield* named(found)
     }
   }
 }
@@ -236,8 +180,14 @@ export const storedEntries = (row: Row, parts: number): object | undefined => {
   return isHead ? (row.doc as Head<unknown>).e : (row.doc as object)
 }
 
-/** The entries in a row of a `tableScan`; `packing` is that of the tables. */
+/** The entries in a row of a `tableScan`; `packing`: how they are stored. */
 export function* rowEntries<E>(row: Row, parts: number, packing?: Packing): Generator<[string, E]> {
   const stored = storedEntries(row, parts)
-  if (stored !== undefined) yield* named(entriesOf(packing, stored as Held<E>))
+  if (stored === undefined) return
+  if (packing === undefined || !isPacked(stored)) {
+    yield* named(stored as Entries<E>)
+    return
+  }
+  const { names, entries } = packing.unpack(stored)
+  for (let i = 0; i < names.length; i++) yield [names[i] as string, entries[i] as E]
 }

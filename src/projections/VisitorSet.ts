@@ -1,18 +1,15 @@
 import { createHash } from "node:crypto"
 import {
-  beginsWithMember,
   estimate,
-  MEMBER_LENGTH,
   REGISTERS,
-  raiseToRegisters,
-  raiseToText,
-  rankAt,
   rankIn,
+  rankOf,
   ranksIn,
-  ranksOf,
-  registerAt,
-  textOf,
+  ranksOfCharacters,
+  registerOf,
+  ZERO,
 } from "./HyperLogLog.js"
+import { eachMember, findMember, MEMBER_LENGTH, memberAt, writeMember } from "./Members.js"
 
 /** Members up to which a set is exact. */
 export const EXACT_UP_TO = 1_024
@@ -26,49 +23,83 @@ const EXACT_LONGEST = TAG + EXACT_UP_TO * MEMBER_LENGTH
 const ESTIMATED_LENGTH = TAG + REGISTERS
 
 /** Of two stored forms, the one that lists its members. */
-export const isExactText = (stored: string): boolean => stored.startsWith(EXACT)
-
-/** Up to here inserting a member into the text costs less than keeping anything beside it. */
-const SMALL = TAG + 16 * MEMBER_LENGTH
+export const isExactText = (stored: string): boolean => stored.charCodeAt(0) === EXACT.charCodeAt(0)
 
 /** Characters of a client key: 128 bits of an HMAC. */
 const KEY_LENGTH = 22
 
-/** The first characters of the key, or of its hash: see `VisitorSet`. */
-export const memberOf = (clientKey: string): string => {
+/** The member that stands for a client key, as a number of `Members.ts`: see `VisitorSet`. */
+export const memberOf = (clientKey: string): number => {
   const { length } = clientKey
-  if ((length === KEY_LENGTH || length === MEMBER_LENGTH) && beginsWithMember(clientKey)) {
-    return clientKey.slice(0, MEMBER_LENGTH)
-  }
-  return createHash("sha256").update(clientKey).digest("base64url").slice(0, MEMBER_LENGTH)
-}
-
-/** Below 0 when the member of the text at `at` comes first, 0 when it is this one. */
-const compareAt = (text: string, at: number, member: string): number => {
-  for (let i = 0; i < MEMBER_LENGTH; i++) {
-    const difference = text.charCodeAt(at + i) - member.charCodeAt(i)
-    if (difference !== 0) return difference
-  }
-  return 0
-}
-
-/** Where the member lies in the text of an exact set; where it would lie, as -1 - place, when it is missing. */
-const find = (text: string, member: string): number => {
-  let low = 0
-  let high = (text.length - TAG) / MEMBER_LENGTH
-  while (low < high) {
-    const middle = (low + high) >> 1
-    const at = TAG + middle * MEMBER_LENGTH
-    const difference = compareAt(text, at, member)
-    if (difference === 0) return at
-    if (difference < 0) low = middle + 1
-    else high = middle
-  }
-  return -1 - (TAG + low * MEMBER_LENGTH)
+  const own = length === KEY_LENGTH || length === MEMBER_LENGTH ? memberAt(clientKey, 0) : undefined
+  if (own !== undefined) return own
+  return memberAt(createHash("sha256").update(clientKey).digest("base64url"), 0) as number
 }
 
 /** Shared by all sets with nothing new, and never changed. */
-const none: Array<string> = []
+const none: Array<number> = []
+
+/** Members that wait to be laid into the text, at most: some of them may be in it, or come twice. */
+const MOST_WAITING = 2 * EXACT_UP_TO
+
+const scratch = Buffer.alloc(TAG + (EXACT_UP_TO + MOST_WAITING) * MEMBER_LENGTH)
+const sorting = new Float64Array(MOST_WAITING)
+
+/** Up to so many numbers are sorted one by one. */
+const FEW = 20
+
+/** The members in order, in `sorting`. */
+const sort = (members: ReadonlyArray<number>): void => {
+  const { length } = members
+  if (length > FEW) {
+    sorting.set(members)
+    sorting.subarray(0, length).sort()
+    return
+  }
+  for (let i = 0; i < length; i++) {
+    const member = members[i] as number
+    let at = i
+    while (at > 0 && (sorting[at - 1] as number) > member) {
+      sorting[at] = sorting[at - 1] as number
+      at--
+    }
+    sorting[at] = member
+  }
+}
+
+/** Sorts the members into `sorting`, each once and only those that are not in the text; says how many. */
+const sortNew = (text: string, members: ReadonlyArray<number>): number => {
+  sort(members)
+  let count = 0
+  for (let i = 0; i < members.length; i++) {
+    const member = sorting[i] as number
+    if (count > 0 && sorting[count - 1] === member) continue
+    if (text.length > TAG && findMember(text, TAG, member) >= 0) continue
+    sorting[count++] = member
+  }
+  return count
+}
+
+/** The text with the first of `sorting`: they are laid between the members that are in order already. */
+const textWith = (text: string, count: number): string => {
+  let end = text.length
+  let to = end + count * MEMBER_LENGTH
+  const size = to
+  if (end === TAG) scratch[0] = EXACT.charCodeAt(0)
+  else scratch.write(text, 0, "latin1")
+  for (let i = count - 1; i >= 0; i--) {
+    const member = sorting[i] as number
+    if (end > TAG) {
+      const from = -1 - findMember(text, TAG, member)
+      to -= end - from
+      if (from < end) scratch.copyWithin(to, from, end)
+      end = from
+    }
+    to -= MEMBER_LENGTH
+    writeMember(scratch, to, member)
+  }
+  return scratch.toString("latin1", 0, size)
+}
 
 /**
  * A set of clients, for counting them: exact up to 1,024, then a HyperLogLog, whose size is an estimate
@@ -82,17 +113,15 @@ const none: Array<string> = []
  * `0` on. Members are never removed, so a set that has passed 1,024 never comes back: whatever it is
  * merged with, their union has passed 1,024 too.
  *
- * A set that was read stays text until it has to change, and most of what is added is in it already.
+ * A set that was read stays text. What is added waits until the text, or the size, is asked for.
  */
 export class VisitorSet {
-  /** The stored form, without `fresh`. Not that of `registers` while `isTextOld`. */
+  /** The stored form, without `waiting`. Not that of `registers` while `isTextOld`. */
   private text: string
-  /** Members that are not in `text`, and then of `known`. */
-  private fresh: Array<string> = none
-  /** Members that need not be looked for in `text`; of sets that are not small. */
-  private known: Set<string> | undefined
-  /** Undefined while exact, or while `text` says it all. */
-  private registers: Uint8Array | undefined
+  /** Members that were added since, as they came: most of them are new, and are looked for together. */
+  private waiting: Array<number> = none
+  /** The characters of the stored form; undefined while exact, or while `text` says it all. */
+  private registers: Buffer | undefined
   private isTextOld = false
 
   private constructor(text: string) {
@@ -103,7 +132,7 @@ export class VisitorSet {
   static decode(stored: string | VisitorSet): VisitorSet {
     if (typeof stored !== "string") return stored
     const { length } = stored
-    const fits = stored.startsWith(EXACT)
+    const fits = isExactText(stored)
       ? length <= EXACT_LONGEST && (length - TAG) % MEMBER_LENGTH === 0
       : stored.startsWith(ESTIMATED) && length === ESTIMATED_LENGTH
     if (!fits) {
@@ -125,140 +154,109 @@ export class VisitorSet {
   }
 
   /** What `memberOf` gave: one client is added to many sets. */
-  addMember(member: string): void {
-    if (this.isExact) this.addExact(member)
-    else this.raise(member, 0)
+  addMember(member: number): void {
+    if (!this.isExactSoFar) {
+      this.raise(member)
+      return
+    }
+    if (this.waiting === none) this.waiting = [member]
+    else this.waiting.push(member)
+    if (this.waiting.length === MOST_WAITING) this.settle()
   }
 
   /** Whether adding the member would change nothing. */
-  hasMember(member: string): boolean {
-    const { registers, text } = this
-    if (registers !== undefined) return rankAt(member, 0) <= (registers[registerAt(member, 0)] as number)
-    if (!text.startsWith(EXACT)) return rankAt(member, 0) <= rankIn(text, TAG, registerAt(member, 0))
-    return this.known?.has(member) === true || find(text, member) >= 0
+  hasMember(member: number): boolean {
+    this.settle()
+    if (this.isExactSoFar) return findMember(this.text, TAG, member) >= 0
+    return rankOf(member) <= this.rankAt(registerOf(member))
   }
 
   /** Makes this the union. `other` stays as it is, and may be this set. */
   merge(other: VisitorSet): void {
     if (other === this) return
-    if (this.isExact && this.exactSize === 0) {
-      this.text = other.toJSON()
-    } else if (!other.isExact) {
-      if (this.isExact) this.toRegisters()
-      this.mergeRegisters(other)
-    } else if (this.isExact) {
-      this.mergeExact(other.toJSON())
-    } else {
-      const text = other.toJSON()
-      for (let at = TAG; at < text.length; at += MEMBER_LENGTH) this.raise(text, at)
+    const text = other.toJSON()
+    if (other.isExact) {
+      if (this.isExact && this.text.length === TAG) this.text = text
+      else eachMember(text, TAG, (member) => this.addMember(member))
+      return
     }
+    if (this.isExact) this.toRegisters()
+    this.mergeRegisters(text)
   }
 
   /** The number of members: exact up to 1,024, then the estimate as a whole number. */
   get size(): number {
-    if (this.isExact) return this.exactSize
+    if (this.isExact) return (this.text.length - TAG) / MEMBER_LENGTH
     const { registers, text } = this
-    return Math.round(estimate(registers === undefined ? ranksIn(text, TAG) : ranksOf(registers)))
+    const ranks = registers === undefined ? ranksIn(text, TAG) : ranksOfCharacters(registers, TAG)
+    return Math.round(estimate(ranks))
   }
 
   get isExact(): boolean {
-    return this.registers === undefined && this.text.startsWith(EXACT)
+    this.settle()
+    return this.isExactSoFar
   }
 
   /** The stored form. */
   toJSON(): string {
-    if (this.registers !== undefined && this.isTextOld) {
-      this.text = ESTIMATED + textOf(this.registers)
+    this.settle()
+    if (this.isTextOld) {
+      this.text = (this.registers as Buffer).toString("latin1")
       this.isTextOld = false
-    } else if (this.fresh.length > 0) {
-      this.text = this.textWithFresh()
-      this.fresh = none
     }
     return this.text
   }
 
-  private get exactSize(): number {
-    return (this.text.length - TAG) / MEMBER_LENGTH + this.fresh.length
+  /** As `isExact`, but for those that wait. */
+  private get isExactSoFar(): boolean {
+    return this.registers === undefined && isExactText(this.text)
   }
 
-  private addExact(member: string): void {
-    const { text } = this
-    if (text.length < SMALL) {
-      const found = find(text, member)
-      if (found < 0) this.text = text.slice(0, -1 - found) + member + text.slice(-1 - found)
-      return
-    }
-    this.known ??= new Set()
-    if (this.known.has(member)) return
-    this.known.add(member)
-    if (find(text, member) >= 0) return
-    if (this.fresh.length === 0) this.fresh = [member]
-    else this.fresh.push(member)
-    if (this.exactSize > EXACT_UP_TO) this.toRegisters()
-  }
-
-  private mergeExact(other: string): void {
-    const text = this.toJSON()
-    const fresh: Array<string> = []
-    for (let at = TAG; at < other.length; at += MEMBER_LENGTH) {
-      const member = other.slice(at, at + MEMBER_LENGTH)
-      if (find(text, member) < 0) fresh.push(member)
-    }
-    this.fresh = fresh
-    if (this.exactSize > EXACT_UP_TO) this.toRegisters()
-    else this.toJSON()
-  }
-
-  /** Only the new members are sorted, and laid between those that are in order already. */
-  private textWithFresh(): string {
-    const { text } = this
-    const parts: Array<string> = []
-    let from = 0
-    for (const member of this.fresh.sort()) {
-      const to = -1 - find(text, member)
-      parts.push(text.slice(from, to), member)
-      from = to
-    }
-    parts.push(text.slice(from))
-    return parts.join("")
+  /** Lays what waits into the text, or the registers. */
+  private settle(): void {
+    const { waiting, text } = this
+    if (waiting === none) return
+    this.waiting = none
+    const count = sortNew(text, waiting)
+    if ((text.length - TAG) / MEMBER_LENGTH + count > EXACT_UP_TO) {
+      this.toRegisters()
+      for (let i = 0; i < count; i++) this.raise(sorting[i] as number)
+    } else if (count > 0) this.text = textWith(text, count)
   }
 
   /** From here on it is a HyperLogLog. */
   private toRegisters(): void {
-    const { text, fresh } = this
-    this.registers = new Uint8Array(REGISTERS)
+    const { text } = this
+    this.registers = Buffer.alloc(ESTIMATED_LENGTH, ZERO)
+    this.registers[0] = ESTIMATED.charCodeAt(0)
     this.isTextOld = true
-    for (let at = TAG; at < text.length; at += MEMBER_LENGTH) this.raise(text, at)
-    for (const member of fresh) this.raise(member, 0)
     this.text = ESTIMATED
-    this.fresh = none
-    this.known = undefined
+    eachMember(text, TAG, (member) => this.raise(member))
   }
 
-  private raise(text: string, at: number): void {
-    const register = registerAt(text, at)
-    const rank = rankAt(text, at)
-    if (this.registers === undefined) {
-      if (rank <= rankIn(this.text, TAG, register)) return
-      this.registers = this.decoded()
-    }
-    if (rank <= (this.registers[register] as number)) return
-    this.registers[register] = rank
+  private rankAt(register: number): number {
+    const { registers } = this
+    return registers === undefined
+      ? rankIn(this.text, TAG, register)
+      : (registers[TAG + register] as number) - ZERO
+  }
+
+  private raise(member: number): void {
+    const register = registerOf(member)
+    const rank = rankOf(member)
+    if (rank <= this.rankAt(register)) return
+    this.registers ??= Buffer.from(this.text, "latin1")
+    this.registers[TAG + register] = rank + ZERO
     this.isTextOld = true
   }
 
-  private decoded(): Uint8Array {
-    const registers = new Uint8Array(REGISTERS)
-    raiseToText(registers, this.text, TAG)
-    return registers
-  }
-
-  private mergeRegisters(other: VisitorSet): void {
-    this.registers ??= this.decoded()
-    const raised =
-      other.registers === undefined
-        ? raiseToText(this.registers, other.text, TAG)
-        : raiseToRegisters(this.registers, other.registers)
-    if (raised) this.isTextOld = true
+  private mergeRegisters(text: string): void {
+    this.registers ??= Buffer.from(this.text, "latin1")
+    for (let at = TAG; at < ESTIMATED_LENGTH; at++) {
+      const character = text.charCodeAt(at)
+      if (character <= (this.registers[at] as number)) continue
+      this.registers[at] = character
+      this.isTextOld = true
+    }
   }
 }

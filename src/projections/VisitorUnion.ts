@@ -1,12 +1,5 @@
-import {
-  estimate,
-  MEMBER_LENGTH,
-  memberHalf,
-  REGISTERS,
-  raiseMember,
-  raiseToText,
-  ranksOf,
-} from "./HyperLogLog.js"
+import { estimate, REGISTERS, raiseMember, raiseToText, ranksOf } from "./HyperLogLog.js"
+import { eachMember, MEMBER_LENGTH, memberHalf } from "./Members.js"
 import { EXACT_UP_TO, isExactText, TAG, type VisitorSet } from "./VisitorSet.js"
 
 /** A table with a quarter of its places taken at most: members are uniform, so that neighbours are rare. */
@@ -43,11 +36,13 @@ const distinct = (texts: ReadonlyArray<string>): number | undefined => {
 
 const registers = new Uint8Array(REGISTERS)
 
+const raise = (member: number): void => raiseMember(registers, member)
+
 const estimated = (texts: ReadonlyArray<string>): number => {
   registers.fill(0)
   for (const text of texts) {
-    if (!isExactText(text)) raiseToText(registers, text, TAG)
-    else for (let at = TAG; at < text.length; at += MEMBER_LENGTH) raiseMember(registers, text, at)
+    if (isExactText(text)) eachMember(text, TAG, raise)
+    else raiseToText(registers, text, TAG)
   }
   return Math.round(estimate(ranksOf(registers)))
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest"
 import { type Metric, metrics } from "../../../src/domain/Metrics.js"
 import { type Cell, decodeCells, encodeCells } from "../../../src/projections/Cells.js"
 import { columnsOf } from "../../../src/projections/CountColumns.js"
+import { CountPart, countParts } from "../../../src/projections/CountPart.js"
 import {
   addCounts,
   type Counts,
@@ -12,6 +13,7 @@ import {
   setCount,
   setMoney,
 } from "../../../src/projections/Counts.js"
+import { GrowingTable } from "../../../src/projections/GrowingTable.js"
 import type { Slots } from "../../../src/projections/Layout.js"
 import {
   countsPacking,
@@ -19,16 +21,10 @@ import {
   type PackedCounts,
   type PackedHours,
 } from "../../../src/projections/PackedEntries.js"
-import {
-  editTable,
-  entryName,
-  rowEntries,
-  tableEntries,
-  tableEntry,
-  tableScan,
-  tablesIn,
-} from "../../../src/projections/Table.js"
+import { dayVisitorParts, hourVisitorParts } from "../../../src/projections/SetParts.js"
+import { hashOf, type Packing, rowEntries } from "../../../src/projections/Table.js"
 import { Tally } from "../../../src/projections/Tally.js"
+import { VisitorSet } from "../../../src/projections/VisitorSet.js"
 import { key } from "../../../src/readmodels/Key.js"
 import { documents } from "./support.js"
 
@@ -99,14 +95,28 @@ const named = <A>(entry: fc.Arbitrary<A>) =>
     .array(fc.tuple(name, entry), { maxLength: 80 })
     .map((pairs) => new Map(sorted(new Map(pairs).keys()).map((one) => [one, new Map(pairs).get(one) as A])))
 
-const stored = <A>(doc: A): A => JSON.parse(JSON.stringify(doc)) as A
+/** As they are stored, whatever order they came in. */
+const stored = (
+  entries: Iterable<readonly [string, Counts]>,
+  hours: Iterable<readonly [string, Slots<Counts>]> = [],
+): { readonly day: PackedCounts; readonly hours: PackedHours } => {
+  const part = new CountPart()
+  for (const [one, counts] of entries) {
+    if (!part.has(one)) part.add(one)
+    part.day.addCounts(part.at(one).row, counts)
+  }
+  for (const [one, slots] of hours) {
+    if (!part.has(one)) part.add(one)
+    for (const slot in slots) part.inHour(slot).addCounts(part.at(one).row, slots[slot] as Counts)
+  }
+  return JSON.parse(JSON.stringify({ day: part.ofDay, hours: part }))
+}
 
 describe("packed entries", () => {
   it("of counts are unpacked as they were", () => {
     fc.assert(
       fc.property(named(counts), (all) => {
-        const packed = stored(countsPacking.pack([...all.keys()], [...all.values()]))
-        const { names, entries } = countsPacking.unpack(packed)
+        const { names, entries } = countsPacking.unpack(stored(all).day)
         expect(new Map(names.map((one, row) => [one, entries[row]]))).toEqual(all)
       }),
     )
@@ -118,8 +128,7 @@ describe("packed entries", () => {
       .map((pairs): Slots<Counts> => Object.fromEntries(pairs.map(([hour, one]) => [`t${hour * 3600}`, one])))
     fc.assert(
       fc.property(named(hours), (all) => {
-        const packed = stored(hoursPacking.pack([...all.keys()], [...all.values()]))
-        const { names, entries } = hoursPacking.unpack(packed)
+        const { names, entries } = hoursPacking.unpack(stored([], all).hours)
         const expected = [...all].map(([one, slots]): [string, Slots<Counts>] => [
           one,
           Object.fromEntries(Object.entries(slots).filter(([, some]) => some.length > 0)),
@@ -130,42 +139,57 @@ describe("packed entries", () => {
   })
 })
 
-describe("a table of packed entries", () => {
-  const tables = tablesIn("t", { packing: countsPacking })
-  const bump = (docs: ReturnType<typeof documents>["docs"], table: string, one: string) => {
-    const entry = editTable<Counts>(docs, tables, table, one, noCounts)[entryName(one)] as Counts
-    setCount(entry, 0, ((entry[0] as number | undefined) ?? 0) + 1)
+describe("a table of counts and one of visitors", () => {
+  const table = key("m", "a")
+  const count = (folded: ReturnType<typeof documents>, names: Iterable<string>) => {
+    const counts = new GrowingTable(folded.docs, countParts, table)
+    const visitors = new GrowingTable(folded.docs, dayVisitorParts, table)
+    const hours = new GrowingTable(folded.docs, hourVisitorParts, table)
+    for (const one of names) {
+      const hash = hashOf(one)
+      const { part, row } = counts.open(one, hash).at(one)
+      part.day.addCounts(row, [1])
+      part.inHour("t3600").addCounts(row, [2])
+      visitors.open(one, hash).at(one).add(one)
+      hours.open(one, hash).at(one).at("t0").add(`first ${one}`)
+      hours.open(one, hash).at(one).at("t3600").add(one)
+    }
+  }
+  const scanned = <E>(folded: ReturnType<typeof documents>, collection: string, packing?: Packing) => {
+    const rows = folded.scan({ collection, from: key("m", "a"), to: key("m", "b") })
+    return rows.flatMap((row) => [...rowEntries<E>(row, 2, packing)])
   }
 
-  it("counts every name as a map would, whenever it is written, also one that was begun unpacked", () => {
-    const step = fc.record({ name, commit: fc.integer({ min: 0, max: 60 }) })
+  it("has every name as a map would, whenever it is written, and whether or not it is kept in memory", () => {
+    const commit = fc.record({ names: fc.array(name, { maxLength: 90 }), forgets: fc.boolean() })
     fc.assert(
-      fc.property(
-        fc.array(step, { size: "max", maxLength: 500 }),
-        fc.dictionary(fc.string({ minLength: 1, maxLength: 3 }), fc.constant([1])),
-        (steps, before) => {
-          const { docs, texts, commit, scan } = documents()
-          const table = key("m", "a")
-          const begun = new Map(Object.entries(before).slice(0, 20))
-          const e = Object.fromEntries([...begun].map(([one, entry]) => [entryName(one), entry]))
-          if (begun.size > 0) texts.set(`t/${table}`, JSON.stringify({ n: begun.size, e }))
-          const expected = new Map([...begun.keys()].map((one) => [one, 1]))
-          for (const { name: one, commit: when } of steps) {
-            bump(docs, table, one)
-            expected.set(one, (expected.get(one) ?? 0) + 1)
-            if (when === 0) commit()
-          }
-          expect(
-            new Map([...tableEntries<Counts>(docs, tables, table)].map(([one, [n]]) => [one, n])),
-          ).toEqual(expected)
-          for (const [one, n] of expected) expect(tableEntry<Counts>(docs, tables, table, one)?.[0]).toBe(n)
-          commit()
-          const rows = scan(tableScan(tables, key("m", "a"), key("m", "b")))
-          const scanned = rows.flatMap((row) => [...rowEntries<Counts>(row, 2, countsPacking)])
-          expect(scanned).toHaveLength(expected.size)
-          expect(new Map(scanned.map(([one, [n]]) => [one, n]))).toEqual(expected)
-        },
-      ),
+      fc.property(fc.array(commit, { size: "max", maxLength: 9 }), (commits) => {
+        const folded = documents()
+        const expected = new Map<string, number>()
+        for (const { names, forgets } of commits) {
+          count(folded, names)
+          for (const one of names) expected.set(one, (expected.get(one) ?? 0) + 1)
+          folded.commit(forgets)
+        }
+        const days = scanned<Counts>(folded, "values", countsPacking)
+        expect(days).toHaveLength(expected.size)
+        expect(new Map(days.map(([one, [n]]) => [one, n]))).toEqual(expected)
+        const hours = scanned<Slots<Counts>>(folded, "valueHours", hoursPacking)
+        expect(hours).toHaveLength(expected.size)
+        expect(new Map(hours.map(([one, { t3600 }]) => [one, Number(t3600?.[0]) / 2]))).toEqual(expected)
+        const seen = scanned<string>(folded, "valueVisitors")
+        expect(seen).toHaveLength(expected.size)
+        const member = (text: string) => {
+          const set = VisitorSet.of(undefined)
+          set.add(text)
+          return set.toJSON()
+        }
+        for (const [one, set] of seen) expect(set).toBe(member(one))
+        const seenByHour = scanned<Slots<string>>(folded, "valueHourVisitors")
+        expect(seenByHour).toHaveLength(expected.size)
+        for (const [one, slots] of seenByHour)
+          expect(slots).toEqual({ t0: member(`first ${one}`), t3600: member(one) })
+      }),
       { numRuns: 60 },
     )
   })
@@ -175,9 +199,11 @@ describe("a table of packed entries", () => {
       fc.property(fc.uniqueArray(name, { maxLength: 200 }), (names) => {
         const texts = [names, names.toReversed()].map((all) => {
           const folded = documents()
-          for (const one of all) bump(folded.docs, key("m", "a"), one)
+          count(folded, all)
           folded.commit()
-          return folded.texts
+          return new Map(
+            [...folded.texts].filter(([one]) => one.startsWith("values/") || one.startsWith("valueHours/")),
+          )
         })
         expect(texts[0]).toEqual(texts[1])
       }),
@@ -202,12 +228,9 @@ describe("a tally of packed documents", () => {
         const byHour = new Tally("P", columnsOf(metric, "USD"))
         const expected = new Map<string, Counts>()
         for (const [chunk, entries] of all) {
-          const names = [...entries.keys()]
-          const some = [...entries.values()]
-          const day = stored(countsPacking.pack(names, some)) as PackedCounts
+          const inHours = [...entries].map(([one, counts]) => [one, { t0: counts }] as const)
+          const { day, hours } = stored(entries, inHours)
           byDay.add(byDay.placesIn(chunk, day), day.c)
-          const inHours = some.map((one) => ({ t0: one }))
-          const hours = stored(hoursPacking.pack(names, inHours)) as PackedHours
           for (const slot in hours.h)
             byHour.add(byHour.placesIn(chunk, hours), hours.h[slot] as PackedCounts["c"])
           for (const [one, entry] of entries) {

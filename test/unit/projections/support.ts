@@ -9,7 +9,8 @@ export const documents = () => {
     return text === undefined ? undefined : JSON.parse(text)
   }
   const docs = new WorkingSet(load)
-  const commit = () => {
+  /** `forgets`: nothing stays in memory. */
+  const commit = (forgets = true) => {
     const puts = docs.puts()
     for (const { collection, key, doc } of puts) {
       if (doc === undefined) texts.delete(`${collection}/${key}`)
@@ -17,7 +18,7 @@ export const documents = () => {
     }
     const written = puts.length
     docs.committed()
-    docs.discard()
+    if (forgets) docs.discard()
     return written
   }
   const scan = ({ collection, from, to }: Scan): ReadonlyArray<Row> =>

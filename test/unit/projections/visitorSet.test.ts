@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { VisitorSet } from "../../../src/projections/VisitorSet.js"
+import { memberOf, VisitorSet } from "../../../src/projections/VisitorSet.js"
 import { unionSize } from "../../../src/projections/VisitorUnion.js"
 import { Random, seededRandom } from "../../support/Seed.js"
 
@@ -54,6 +54,25 @@ const naive = (keys: ReadonlyArray<string>): string => {
 }
 
 describe("a set of visitors", () => {
+  it("says the same however often its members come before anybody asks", () => {
+    const { random } = seededRandom("members that wait")
+    for (const clients of [3, 900, 1_024, 1_025, 1_700]) {
+      const keys = Array.from({ length: clients }, (_, client) => clientKey(client))
+      const often = Array.from({ length: 6_000 }, () => random.pick(keys))
+      const set = setOf(shuffled([...keys, ...often], random))
+      expect(set.toJSON()).toBe(naive(keys))
+      const asked = VisitorSet.of(undefined)
+      for (const key of [...often, ...keys]) {
+        asked.add(key)
+        if (random.integer(300) === 0) expect(asked.hasMember(memberOf(key))).toBe(true)
+      }
+      expect(asked.toJSON()).toBe(naive(keys))
+      const read = VisitorSet.decode(setOf(keys.slice(0, 800)).toJSON())
+      for (const key of often) read.add(key)
+      expect(read.toJSON()).toBe(naive([...keys.slice(0, 800), ...often]))
+    }
+  })
+
   it("is exact up to 1,024 members, counts each once, and estimates from the next on", () => {
     const set = VisitorSet.of(undefined)
     expect([set.size, set.isExact, set.toJSON()]).toEqual([0, true, "e"])
