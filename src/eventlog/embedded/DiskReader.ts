@@ -11,10 +11,14 @@ import { StreamNames } from "./StreamNames.js"
 
 type Statement = StatementSyncInstance
 
-/** Events of a stretch of the log; `scannedTo` is the last sequence that was looked at. */
+/**
+ * Events of a stretch of the log; `scannedTo` is the last sequence that was looked at. `chars`: of all texts of the
+ * stretch when it was read whole, else 0.
+ */
 export interface Page {
   readonly events: ReadonlyArray<RecordedEvent>
   readonly scannedTo: number
+  readonly chars: number
 }
 
 const isIn = (partitions: ReadonlySet<Partition>, stream: string): boolean => {
@@ -96,8 +100,8 @@ export class DiskReader {
     partitions?: ReadonlySet<Partition>,
   ): Page {
     const to = Math.min(this.head(), sequence + this.#length(prefixes, limit))
-    if (to <= sequence) return { events: [], scannedTo: sequence }
-    return { events: this.#stretch(sequence + 1, to, prefixes, partitions), scannedTo: to }
+    if (to <= sequence) return { events: [], scannedTo: sequence, chars: 0 }
+    return { ...this.#stretch(sequence + 1, to, prefixes, partitions), scannedTo: to }
   }
 
   /** Counts the events of each partition in so many stretches, which lie as far apart in the whole log. */
@@ -122,8 +126,9 @@ export class DiskReader {
   /** The stretch before a sequence, newest first; `scannedTo` is the oldest looked at. */
   before(sequence: number, prefixes: ReadonlyArray<string> | undefined, limit: number): Page {
     const from = Math.max(1, sequence - this.#length(prefixes, limit))
-    if (from >= sequence) return { events: [], scannedTo: from }
-    return { events: this.#stretch(from, sequence - 1, prefixes).toReversed(), scannedTo: from }
+    if (from >= sequence) return { events: [], scannedTo: from, chars: 0 }
+    const { events, chars } = this.#stretch(from, sequence - 1, prefixes)
+    return { events: events.toReversed(), scannedTo: from, chars }
   }
 
   /** A page of one stream, from a revision on, up or down. */
@@ -151,12 +156,12 @@ export class DiskReader {
     to: number,
     prefixes: ReadonlyArray<string> | undefined,
     partitions?: ReadonlySet<Partition>,
-  ): Array<RecordedEvent> {
+  ): Pick<Page, "events" | "chars"> {
     return this.#try(`events ${from} to ${to}`, () => {
-      if (prefixes !== undefined) return this.#filtered(from, to, prefixes)
+      if (prefixes !== undefined) return { events: this.#filtered(from, to, prefixes), chars: 0 }
       const rows = this.#between.all(from, to) as unknown as Array<Row>
       this.#whole(rows, from, to)
-      this.#adapt(rows)
+      const chars = this.#adapt(rows)
       const events: Array<RecordedEvent> = []
       for (const row of rows) {
         const stream = this.#names.nameOf(row[1], row[0])
@@ -164,7 +169,7 @@ export class DiskReader {
         if (partitions !== undefined && row[0] !== to && !isIn(partitions, stream)) continue
         events.push(decodeRow(row, stream, this.file))
       }
-      return events
+      return { events, chars }
     })
   }
 
@@ -200,13 +205,14 @@ export class DiskReader {
       : Math.min(this.#pageEvents * 4, FILTERED_PAGE_EVENTS)
   }
 
-  /** The next page is as long as rows of this size allow. */
-  #adapt(rows: ReadonlyArray<Row>): void {
-    if (rows.length === 0) return
+  /** The next page is as long as rows of this size allow. Gives the characters of these. */
+  #adapt(rows: ReadonlyArray<Row>): number {
+    if (rows.length === 0) return 0
     let chars = 1
     for (const row of rows) chars += String(row[4]).length + String(row[5]).length
     const fitting = Math.floor((PAGE_CHARS * rows.length) / chars)
     this.#pageEvents = Math.max(16, Math.min(PAGE_EVENTS, fitting, this.#pageEvents * 2))
+    return chars
   }
 
   #try<A>(what: string, read: () => A): A {

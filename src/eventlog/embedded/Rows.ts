@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib"
-import type { RecordedEvent } from "../../domain/Event.js"
+import type { Metadata, RecordedEvent } from "../../domain/Event.js"
 import { fromNumber } from "../../domain/Position.js"
 import { LogDamaged } from "../EventLog.js"
 
@@ -18,6 +18,35 @@ export type Row = readonly [number, number, number, string, string, string, numb
 
 export const columns = "sequence, stream, revision, id, event, metadata, checksum"
 
+const RECORDED_AT = '{"recordedAt":'
+
+/**
+ * What the text of metadata says. Nearly always it says the same as the one before, or the same but for the recording
+ * time, which comes first: only that is read then.
+ */
+const metadataReader = (): ((text: string) => Metadata) => {
+  let lastText = ""
+  let last: Metadata = { recordedAt: 0, source: "", key: "" }
+  let lastRest = ""
+  let others: Partial<Metadata> = {}
+  return (text) => {
+    if (text === lastText) return last
+    const at = text.startsWith(RECORDED_AT) ? text.indexOf(",", RECORDED_AT.length) : -1
+    const number = at < 0 ? "" : text.slice(RECORDED_AT.length, at)
+    if (!/^[0-9]{1,15}$/.test(number)) return JSON.parse(text)
+    const rest = text.slice(at + 1)
+    if (rest !== lastRest) {
+      others = JSON.parse(`{${rest}`)
+      lastRest = rest
+    }
+    lastText = text
+    last = { recordedAt: Number(number), ...others } as Metadata
+    return last
+  }
+}
+
+const metadataOf = metadataReader()
+
 /** The event in a row; throws LogDamaged when the row is not what was written. */
 export const decodeRow = (row: Row, stream: string, file: string): RecordedEvent => {
   const [sequence, , revision, eventId, event, metadata, expected] = row
@@ -29,7 +58,7 @@ export const decodeRow = (row: Row, stream: string, file: string): RecordedEvent
   return {
     eventId,
     event: JSON.parse(event),
-    metadata: JSON.parse(metadata),
+    metadata: metadataOf(metadata),
     stream,
     revision,
     position: fromNumber(sequence),
