@@ -31,7 +31,7 @@ const PAUSE_MS = 200
 /** Events folded in one go. */
 const SLICE = 2_000
 /** The same of those recorded long ago: the more, the more of them are of a merchant that was just met. */
-export const SLICE_LONG_AGO = 16_000
+export const SLICE_LONG_AGO = 8_000
 
 const retry = Schedule.exponential("100 millis").pipe(Schedule.union(Schedule.spaced("5 seconds")))
 
