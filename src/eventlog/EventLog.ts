@@ -84,6 +84,11 @@ export interface SubscribeOptions {
    * log that reads them anyway may give them.
    */
   readonly partitions?: ReadonlySet<Partition>
+  /**
+   * Events that a batch of the past may have, for who does more at a time; a log may give fewer. Missing: as many as
+   * suit who has other work.
+   */
+  readonly most?: number
 }
 
 /** Events in log order, and the position up to which nothing is missing (events of other prefixes count). */

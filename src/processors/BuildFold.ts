@@ -2,6 +2,7 @@ import type { RecordedEvent } from "../domain/Event.js"
 import { PARTITIONS, type Partition, partitionOfStream } from "../domain/Partition.js"
 import { compare, max, min, type Position, start } from "../domain/Position.js"
 import type { Build, Checkpoint, Put } from "../readmodels/ReadModels.js"
+import type { ByPartition } from "./ByPartition.js"
 import type { DeadLetters } from "./DeadLetters.js"
 import { UnknownEvents, unknownOf } from "./KnownEvents.js"
 import type { Stopped } from "./Processors.js"
@@ -145,6 +146,40 @@ export class BuildFold {
       this.lastRecordedAt = event.metadata.recordedAt
     }
     this.goOnTo(upTo)
+  }
+
+  /**
+   * Folds events that `beyond` gave partition after partition: partitions share no documents, so that the order
+   * between them changes nothing, and a fold that meets the same merchants again has their documents at hand. False
+   * where an event could not be folded: then the build is to be reverted, and all of it folded in the log's order,
+   * which says at which event it fails.
+   */
+  foldByPartition({ groups, lastRecordedAt }: ByPartition, upTo: Position): boolean {
+    const { working, partitions } = this
+    const apply = this.projection.apply
+    const { merchantId } = this.build
+    this.failed = undefined
+    try {
+      for (const { partition, events } of groups) {
+        if (!partitions.has(partition)) continue
+        if (merchantId === undefined) for (const event of events) apply(event, working)
+        else for (const event of events) if (event.event.data.merchantId === merchantId) apply(event, working)
+      }
+    } catch {
+      return false
+    }
+    for (const { partition, events } of groups) {
+      if (!partitions.has(partition)) continue
+      this.recordedAts[partition] = (events.at(-1) ?? events[0]).metadata.recordedAt
+    }
+    this.lastRecordedAt = lastRecordedAt ?? this.lastRecordedAt
+    this.goOnTo(upTo)
+    return true
+  }
+
+  /** Whether these events may be folded in another order than the log's. */
+  isOrderFree({ areKnown }: ByPartition): boolean {
+    return areKnown && (this.letters === undefined || this.letters.size === 0)
   }
 
   private goOnTo(upTo: Position): void {

@@ -30,8 +30,14 @@ const LATEST_LONG_AGO_MS = 10_000
 const PAUSE_MS = 200
 /** Events folded in one go. */
 const SLICE = 2_000
+/** The same of those recorded long ago: the more, the more of them are of a merchant that was just met. */
+export const SLICE_LONG_AGO = 8_000
 
 const retry = Schedule.exponential("100 millis").pipe(Schedule.union(Schedule.spaced("5 seconds")))
+
+/** Events come in the order in which they were recorded, nearly: the last one speaks for a batch. */
+const isLongAgo = (last: RecordedEvent | undefined): boolean =>
+  last !== undefined && last.metadata.recordedAt < Date.now() - LONG_AGO_MS
 
 /** Folding stands still at a position, with everything up to there written, until it is released. */
 interface Hold {
@@ -97,10 +103,11 @@ export class FoldGroup {
   /** Folds a batch into all builds, and commits when it is time. */
   readonly take = (batch: LogBatch): Effect.Effect<void> =>
     Effect.gen(this, function* () {
-      for (let at = 0; at < batch.events.length; at += SLICE) {
-        const whole = at === 0 && batch.events.length <= SLICE
-        const slice = whole ? batch.events : batch.events.slice(at, at + SLICE)
-        const upTo = at + SLICE >= batch.events.length ? batch.upTo : (slice.at(-1)?.position ?? batch.upTo)
+      const most = isLongAgo(batch.events.at(-1)) ? SLICE_LONG_AGO : SLICE
+      for (let at = 0; at < batch.events.length; at += most) {
+        const whole = at === 0 && batch.events.length <= most
+        const slice = whole ? batch.events : batch.events.slice(at, at + most)
+        const upTo = at + most >= batch.events.length ? batch.upTo : (slice.at(-1)?.position ?? batch.upTo)
         yield* this.takeSlice(slice, upTo)
       }
       if (batch.events.length === 0) yield* this.takeSlice([], batch.upTo)
@@ -110,12 +117,13 @@ export class FoldGroup {
     return this.lock.withPermits(1)(
       Effect.gen(this, function* () {
         let events = all
+        const isOld = isLongAgo(all.at(-1))
         for (;;) {
           const hold = this.toHold
           if (hold === undefined || compare(hold.at, upTo) > 0) break
           const until = events.findIndex(({ position }) => compare(position, hold.at) > 0)
           const before = until < 0 ? events : events.slice(0, until)
-          for (const fold of this.running()) yield* foldInto(this.folding, fold, before, hold.at)
+          for (const fold of this.running()) yield* foldInto(this.folding, fold, before, hold.at, isOld)
           this.pendingEvents += before.length
           events = until < 0 ? [] : events.slice(until)
           this.toHold = undefined
@@ -124,12 +132,12 @@ export class FoldGroup {
           yield* Deferred.succeed(hold.reached, hold.at)
           yield* Deferred.await(hold.released)
         }
-        for (const fold of this.running()) yield* foldInto(this.folding, fold, events, upTo)
+        for (const fold of this.running()) yield* foldInto(this.folding, fold, events, upTo, isOld)
         this.pendingEvents += events.length
         const last = events.at(-1)
         if (last === undefined) return
         this.lastTakenAt = performance.now()
-        this.isCatchingUp = last.metadata.recordedAt < Date.now() - LONG_AGO_MS
+        this.isCatchingUp = isOld
         if (this.pendingSince === undefined) {
           this.pendingSince = performance.now()
           yield* this.wake.release(1)

@@ -13,7 +13,7 @@ import { type Build, type ReadModelsService, ReadModelsUnavailable } from "../re
 import { BuildFold } from "./BuildFold.js"
 import { type DeadLetterPolicy, DeadLetters, deadLettersOf } from "./DeadLetters.js"
 import { deliverAll } from "./Delivering.js"
-import { FoldGroup } from "./FoldGroup.js"
+import { FoldGroup, SLICE_LONG_AGO } from "./FoldGroup.js"
 import { logOnce, UnknownEvents } from "./KnownEvents.js"
 import type { Lane } from "./Lanes.js"
 import { merchantLog } from "./MerchantLog.js"
@@ -217,7 +217,9 @@ const run = (
     yield* Effect.forkScoped(group.flusher)
     yield* Effect.forkScoped(
       Effect.suspend(() =>
-        log.subscribe({ after: group.after(), ...of }).pipe(Stream.runForEach(group.take)),
+        log
+          .subscribe({ after: group.after(), ...of, most: SLICE_LONG_AGO })
+          .pipe(Stream.runForEach(group.take)),
       ).pipe(
         Effect.zipRight(Effect.fail(new SubscriptionEnded())),
         Effect.catchTag("LogDamaged", (error) => group.stop(error.message)),

@@ -6,6 +6,7 @@ import { compare, type Position, start } from "../domain/Position.js"
 import type { EventLogService } from "../eventlog/EventLog.js"
 import type { ReadModelsService } from "../readmodels/ReadModels.js"
 import type { BuildFold, Failed } from "./BuildFold.js"
+import { byPartition } from "./ByPartition.js"
 import { MOST_DEAD_LETTERS } from "./DeadLetters.js"
 import { preloadFor } from "./Speculation.js"
 
@@ -38,14 +39,42 @@ export const loadFor = (
         Effect.orDie,
       )
 
-/** Folds what the build has not folded yet of a batch, and sets aside what can't be folded. */
+/**
+ * Folds what the build has not folded yet of a batch, and sets aside what can't be folded. Long ago: nobody waits for
+ * these events, so that they may be folded partition after partition.
+ */
 export const foldInto = (
   folding: Folding,
   fold: BuildFold,
   all: ReadonlyArray<RecordedEvent>,
   upTo: Position,
+  isLongAgo = false,
 ): Effect.Effect<void> => {
   const events = fold.beyond(all)
+  if (!isLongAgo || folding.readModels.loadNow === undefined) return foldInOrder(folding, fold, events, upTo)
+  return Effect.suspend(() => {
+    const divided = byPartition(events)
+    if (!fold.isOrderFree(divided)) return foldInOrder(folding, fold, events, upTo)
+    if (fold.foldByPartition(divided, upTo)) return Effect.void
+    // In the order of the log another event may be the first that fails.
+    const first = events[0]
+    const again = first === undefined ? Effect.void : backTo(folding, fold, first.position)
+    return Effect.zipRight(
+      again,
+      Effect.suspend(() => {
+        fold.foldedAgain()
+        return fold.stopped === undefined ? foldInOrder(folding, fold, events, upTo) : Effect.void
+      }),
+    )
+  })
+}
+
+const foldInOrder = (
+  folding: Folding,
+  fold: BuildFold,
+  events: ReadonlyArray<RecordedEvent>,
+  upTo: Position,
+): Effect.Effect<void> => {
   const foldNow = Effect.suspend(() => {
     fold.fold(events, upTo)
     if (fold.failed !== undefined) return setAside(folding, fold, fold.failed, events, upTo)
@@ -74,6 +103,8 @@ const setAside = (
     for (let failed: Failed | undefined = first; failed !== undefined; failed = fold.failed) {
       const { event, index } = failed
       yield* backTo(folding, fold, event.position)
+      if (fold.stopped !== undefined) return
+      yield* folding.commit(fold)
       if (fold.stopped !== undefined) return
       yield* loadFor(folding, fold, [event])
       fold.fold([event], event.position)
@@ -107,7 +138,7 @@ const parkOrStop = (fold: BuildFold, failed: Failed): Effect.Effect<void> => {
   )
 }
 
-/** Undoes everything since the last commit, folds it again up to before the position, and commits. */
+/** Undoes everything since the last commit, and folds it again up to before the position. */
 const backTo = (folding: Folding, fold: BuildFold, position: Position): Effect.Effect<void> =>
   Effect.suspend(() => {
     fold.revert()
@@ -128,5 +159,4 @@ const backTo = (folding: Folding, fold: BuildFold, position: Position): Effect.E
     Effect.catchAll((error) =>
       Effect.sync(() => fold.stop({ position: undefined, eventType: undefined, reason: error.message })),
     ),
-    Effect.zipRight(Effect.suspend(() => (fold.stopped === undefined ? folding.commit(fold) : Effect.void))),
   )

@@ -32,6 +32,9 @@ const SAMPLE_EVERY = 64
 export class WorkingSet implements Docs {
   readonly memo = new Map<string, unknown>()
   private young = new Map<string, Map<string, Entry>>()
+  /** The collection that was asked last, of the young ones: mostly it is the next one's too. */
+  private lastCollection: string | undefined
+  private lastDocs = new Map<string, Entry>()
   private old = new Map<string, Map<string, Entry>>()
   private youngSize = 0
   private changed: Array<Entry> = []
@@ -54,13 +57,20 @@ export class WorkingSet implements Docs {
     return this.changedSize
   }
 
-  /** `isReplaced`: what the store has does not matter. */
-  private entry(collection: string, key: string, isReplaced: boolean): Entry {
+  private docsOf(collection: string): Map<string, Entry> {
     let docs = this.young.get(collection)
     if (docs === undefined) {
       docs = new Map()
       this.young.set(collection, docs)
     }
+    this.lastCollection = collection
+    this.lastDocs = docs
+    return docs
+  }
+
+  /** `isReplaced`: what the store has does not matter. */
+  private entry(collection: string, key: string, isReplaced: boolean): Entry {
+    const docs = collection === this.lastCollection ? this.lastDocs : this.docsOf(collection)
     let entry = docs.get(key)
     if (entry !== undefined) return entry
     entry = this.old.get(collection)?.get(key)
@@ -98,11 +108,7 @@ export class WorkingSet implements Docs {
 
   /** Puts in a document that was loaded for a fold to come. */
   preload(collection: string, key: string, doc: Doc | undefined): void {
-    let docs = this.young.get(collection)
-    if (docs === undefined) {
-      docs = new Map()
-      this.young.set(collection, docs)
-    }
+    const docs = this.docsOf(collection)
     if (docs.has(key)) return
     docs.set(key, { collection, key, doc, dirty: false })
     this.youngSize++
@@ -134,6 +140,7 @@ export class WorkingSet implements Docs {
     // What one large commit has left behind would stay beside all of the next one.
     this.old = bytes < this.limits.bytes ? this.young : new Map()
     this.young = new Map()
+    this.lastCollection = undefined
     this.youngSize = 0
   }
 
@@ -152,6 +159,7 @@ export class WorkingSet implements Docs {
   discard(): void {
     this.memo.clear()
     this.young = new Map()
+    this.lastCollection = undefined
     this.old = new Map()
     this.youngSize = 0
     this.changed = []

@@ -5,22 +5,45 @@ import { PARTITIONS, type Partition, partitionOfStream } from "../../domain/Part
 import { LogDamaged, LogUnavailable } from "../EventLog.js"
 import { failureOf } from "./Failure.js"
 import { filesOf } from "./Files.js"
-import { columns, decodeRow, type Row } from "./Rows.js"
+import { columns, decodeRow, type NamedRow, type Row } from "./Rows.js"
 import { checkMeta } from "./Schema.js"
 import { StreamNames } from "./StreamNames.js"
 
 type Statement = StatementSyncInstance
 
-/** Events of a stretch of the log; `scannedTo` is the last sequence that was looked at. */
+/**
+ * Events of a stretch of the log; `scannedTo` is the last sequence that was looked at. `chars`: of all texts of the
+ * stretch when it was read whole, else 0.
+ */
 export interface Page {
   readonly events: ReadonlyArray<RecordedEvent>
   readonly scannedTo: number
+  readonly chars: number
 }
 
 const isIn = (partitions: ReadonlySet<Partition>, stream: string): boolean => {
   const partition = partitionOfStream(stream)
   return partition !== undefined && partitions.has(partition)
 }
+
+/** A 1 for each partition that is among them, else a 0. */
+const bitsOf = (partitions: ReadonlySet<Partition>): string =>
+  Array.from({ length: PARTITIONS }, (_, partition) => (partitions.has(partition) ? "1" : "0")).join("")
+
+/**
+ * Rows of a stretch whose stream is of one of the partitions in bits ?3, or is missing, and the last row: SQLite looks
+ * at the names, so that a foreign row costs a fifth of reading it here. A name with no partition in it may pass.
+ */
+const ofPartitions = `
+  SELECT ${columns
+    .split(", ")
+    .map((column) => `events.${column}`)
+    .join(", ")}, name
+  FROM events LEFT JOIN streams ON streams.id = stream
+  WHERE sequence BETWEEN ?1 AND ?2 AND (
+    name IS NULL OR sequence = ?2
+    OR substr(?3, 1 + CAST(substr(name, 1 + instr(name, '-'), 3) AS INTEGER), 1) = '1'
+  ) ORDER BY sequence`
 
 /** Sequences that one page covers at most, when it is read whole and when only some streams are wanted. */
 const PAGE_EVENTS = 2_000
@@ -39,6 +62,8 @@ export class DiskReader {
   readonly #names: StreamNames
   readonly #head: Statement
   readonly #between: Statement
+  readonly #ofPartitions: Statement
+  readonly #count: Statement
   readonly #streamsBetween: Statement
   readonly #one: Statement
   readonly #up: Statement
@@ -63,6 +88,8 @@ export class DiskReader {
       }
       this.#head = arrays("SELECT max(sequence) FROM events")
       this.#between = arrays(`SELECT ${columns} FROM events WHERE sequence BETWEEN ? AND ? ORDER BY sequence`)
+      this.#ofPartitions = arrays(ofPartitions)
+      this.#count = arrays("SELECT count(*) FROM events WHERE sequence BETWEEN ? AND ?")
       this.#streamsBetween = arrays(
         "SELECT sequence, stream FROM events WHERE sequence BETWEEN ? AND ? ORDER BY sequence",
       )
@@ -96,8 +123,8 @@ export class DiskReader {
     partitions?: ReadonlySet<Partition>,
   ): Page {
     const to = Math.min(this.head(), sequence + this.#length(prefixes, limit))
-    if (to <= sequence) return { events: [], scannedTo: sequence }
-    return { events: this.#stretch(sequence + 1, to, prefixes, partitions), scannedTo: to }
+    if (to <= sequence) return { events: [], scannedTo: sequence, chars: 0 }
+    return { ...this.#stretch(sequence + 1, to, prefixes, partitions), scannedTo: to }
   }
 
   /** Counts the events of each partition in so many stretches, which lie as far apart in the whole log. */
@@ -122,8 +149,9 @@ export class DiskReader {
   /** The stretch before a sequence, newest first; `scannedTo` is the oldest looked at. */
   before(sequence: number, prefixes: ReadonlyArray<string> | undefined, limit: number): Page {
     const from = Math.max(1, sequence - this.#length(prefixes, limit))
-    if (from >= sequence) return { events: [], scannedTo: from }
-    return { events: this.#stretch(from, sequence - 1, prefixes).toReversed(), scannedTo: from }
+    if (from >= sequence) return { events: [], scannedTo: from, chars: 0 }
+    const { events, chars } = this.#stretch(from, sequence - 1, prefixes)
+    return { events: events.toReversed(), scannedTo: from, chars }
   }
 
   /** A page of one stream, from a revision on, up or down. */
@@ -151,21 +179,34 @@ export class DiskReader {
     to: number,
     prefixes: ReadonlyArray<string> | undefined,
     partitions?: ReadonlySet<Partition>,
-  ): Array<RecordedEvent> {
+  ): Pick<Page, "events" | "chars"> {
     return this.#try(`events ${from} to ${to}`, () => {
-      if (prefixes !== undefined) return this.#filtered(from, to, prefixes)
+      if (prefixes !== undefined) return { events: this.#filtered(from, to, prefixes), chars: 0 }
+      if (partitions !== undefined) return this.#partly(from, to, partitions)
       const rows = this.#between.all(from, to) as unknown as Array<Row>
       this.#whole(rows, from, to)
-      this.#adapt(rows)
-      const events: Array<RecordedEvent> = []
-      for (const row of rows) {
-        const stream = this.#names.nameOf(row[1], row[0])
-        // To check and to parse an event takes longer than to read it.
-        if (partitions !== undefined && row[0] !== to && !isIn(partitions, stream)) continue
-        events.push(decodeRow(row, stream, this.file))
+      const chars = this.#adapt(rows)
+      return {
+        events: rows.map((row) => decodeRow(row, this.#names.nameOf(row[1], row[0]), this.file)),
+        chars,
       }
-      return events
     })
+  }
+
+  /** The events of some partitions, and the last one whoever's it is; that none is missing is counted. */
+  #partly(from: number, to: number, partitions: ReadonlySet<Partition>): Pick<Page, "events" | "chars"> {
+    const [found] = this.#count.get(from, to) as unknown as [number]
+    if (found !== to - from + 1) {
+      this.#whole(this.#streamsBetween.all(from, to) as unknown as Array<[number, number]>, from, to)
+    }
+    const rows = this.#ofPartitions.all(from, to, bitsOf(partitions)) as unknown as Array<NamedRow>
+    const chars = this.#adapt(rows)
+    const events: Array<RecordedEvent> = []
+    for (const row of rows) {
+      const stream = row[7] ?? this.#names.nameOf(row[1], row[0])
+      if (row[0] === to || isIn(partitions, stream)) events.push(decodeRow(row, stream, this.file))
+    }
+    return { events, chars }
   }
 
   /** Looks at the stream of each row first, and reads only the rows that are wanted. */
@@ -200,13 +241,14 @@ export class DiskReader {
       : Math.min(this.#pageEvents * 4, FILTERED_PAGE_EVENTS)
   }
 
-  /** The next page is as long as rows of this size allow. */
-  #adapt(rows: ReadonlyArray<Row>): void {
-    if (rows.length === 0) return
+  /** The next page is as long as rows of this size allow. Gives the characters of these. */
+  #adapt(rows: ReadonlyArray<Row | NamedRow>): number {
+    if (rows.length === 0) return 0
     let chars = 1
     for (const row of rows) chars += String(row[4]).length + String(row[5]).length
     const fitting = Math.floor((PAGE_CHARS * rows.length) / chars)
     this.#pageEvents = Math.max(16, Math.min(PAGE_EVENTS, fitting, this.#pageEvents * 2))
+    return chars
   }
 
   #try<A>(what: string, read: () => A): A {

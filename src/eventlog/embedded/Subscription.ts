@@ -1,11 +1,13 @@
 import type { RecordedEvent } from "../../domain/Event.js"
 import { fromNumber } from "../../domain/Position.js"
 import { type LogBatch, LogUnavailable, type SubscribeOptions } from "../EventLog.js"
-import type { DiskReader } from "./DiskReader.js"
+import type { DiskReader, Page } from "./DiskReader.js"
 import type { Listener, LiveBatch, LiveFeed } from "./LiveFeed.js"
 
 /** Live events that one step gives at most, about. */
 const STEP_EVENTS = 2_000
+/** Characters of the texts that a batch of several pages has at most, about. */
+const MOST_CHARS = 12 * 1024 * 1024
 
 export interface SubscriptionBounds {
   readonly liveEvents: number
@@ -37,7 +39,7 @@ export class Subscription implements Listener {
     private readonly reader: DiskReader,
     private readonly feed: LiveFeed | undefined,
     private readonly bounds: SubscriptionBounds,
-    private readonly wanted: Pick<SubscribeOptions, "prefixes" | "partitions">,
+    private readonly wanted: Pick<SubscribeOptions, "prefixes" | "partitions" | "most">,
     private at: number,
   ) {
     feed?.add(this)
@@ -80,8 +82,7 @@ export class Subscription implements Listener {
   #fromDisk(): Step {
     const joins = this.feed?.listening === true
     // What is committed while the disk is read must not be missed: collect first, then read.
-    const { prefixes, partitions } = this.wanted
-    const { events, scannedTo } = this.reader.after(this.at, prefixes, STEP_EVENTS, partitions)
+    const { events, scannedTo } = this.#pages()
     if (scannedTo > this.at) {
       this.at = scannedTo
       return { _tag: "Batch", batch: { events, upTo: fromNumber(scannedTo) } }
@@ -95,6 +96,33 @@ export class Subscription implements Listener {
     }
     this.#live = true
     return { _tag: "Again" }
+  }
+
+  /** A page, or as many as a batch may have. */
+  #pages(): Page {
+    const { prefixes, partitions, most = STEP_EVENTS } = this.wanted
+    const first = this.reader.after(this.at, prefixes, Math.min(most, STEP_EVENTS), partitions)
+    if (most <= STEP_EVENTS || prefixes !== undefined) return first
+    const pages = [first]
+    let { scannedTo, chars } = first
+    while (chars < MOST_CHARS && scannedTo - this.at < most) {
+      const left = Math.min(STEP_EVENTS, most - (scannedTo - this.at))
+      const page = this.#pageAfter(scannedTo, left)
+      if (page === undefined || page.scannedTo === scannedTo) break
+      pages.push(page)
+      scannedTo = page.scannedTo
+      chars += page.chars
+    }
+    return pages.length === 1 ? first : { events: pages.flatMap(({ events }) => events), scannedTo, chars }
+  }
+
+  /** Undefined where it can't be read: what lies before it is handed on first, and the next step says why. */
+  #pageAfter(sequence: number, limit: number): Page | undefined {
+    try {
+      return this.reader.after(sequence, undefined, limit, this.wanted.partitions)
+    } catch {
+      return undefined
+    }
   }
 
   #fromMemory(): Step {

@@ -3,10 +3,12 @@ import type { Partition } from "../../domain/Partition.js"
 import { start } from "../../domain/Position.js"
 import type { Answer, Checkpoint, Doc, Put, Question, Ref, Row, Scan } from "../ReadModels.js"
 import { decodeCheckpoints, encodeCheckpoints } from "./Checkpoints.js"
+import { KnownKeys } from "./KnownKeys.js"
 import {
   createTable,
   type Database,
   databaseFile,
+  hasCollections,
   openReader,
   openWriter,
   type Statement,
@@ -67,6 +69,8 @@ export class BuildFile {
   private inode = 0
   private isHeld = false
   private loads = 0
+  /** Of this writer, from when the file had no document. */
+  private known: KnownKeys | undefined
 
   constructor(
     private readonly directory: string,
@@ -85,6 +89,7 @@ export class BuildFile {
     this.lastCheckpoints = undefined
     this.database?.close()
     this.database = undefined
+    this.known = undefined
     this.isHeld = false
   }
 
@@ -111,7 +116,11 @@ export class BuildFile {
   }
 
   private create(): Database {
-    this.database ??= openWriter(this.directory, this.build, this.writers)
+    if (this.database === undefined) {
+      this.database = openWriter(this.directory, this.build, this.writers)
+      // Nobody else writes what this one does: what it has not put since is not there.
+      this.known = hasCollections(this.database) ? undefined : new KnownKeys()
+    }
     return this.database
   }
 
@@ -150,6 +159,7 @@ export class BuildFile {
    */
   loadNow(ref: Ref): Doc | undefined {
     const database = this.open()
+    if (this.known?.mayHave(ref.collection, ref.key) === false) return undefined
     if (database?.isTransaction === true && this.writers > 1 && ++this.loads % LOADS === 0) {
       // What others commit can't be moved out of the write-ahead log while somebody reads without it.
       database.exec("COMMIT")
@@ -189,7 +199,10 @@ export class BuildFile {
         const table = this.table(collection) ?? this.addTable(database, collection)
         for (const { key, doc, text } of some) {
           if (doc === undefined) table.remove?.run(key)
-          else table.upsert?.run(key, text ?? JSON.stringify(doc))
+          else {
+            this.known?.add(collection, key)
+            table.upsert?.run(key, text ?? JSON.stringify(doc))
+          }
         }
       }
       if (checkpoints.size === 0) return

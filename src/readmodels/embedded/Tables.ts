@@ -44,6 +44,11 @@ export const openWriter = (directory: string, build: string, writers: number): D
   return database
 }
 
+/** Whether anything was ever put into the file. */
+export const hasCollections = (database: Database): boolean =>
+  database.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name <> '%checkpoints'").get() !==
+  undefined
+
 const touch = (database: Database): void => {
   database.exec("PRAGMA busy_timeout = 5000")
   database.prepare("SELECT 1 FROM sqlite_schema").get()
