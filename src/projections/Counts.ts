@@ -1,6 +1,6 @@
 import type { Metric } from "../domain/Metrics.js"
+import type { Session } from "./ClientDay.js"
 import type { Columns, Fact } from "./Facts.js"
-import type { Session } from "./Sessions.js"
 
 /**
  * The stored form of a bucket's numbers, an array to keep documents short: events, page views, sessions,
@@ -120,7 +120,9 @@ export interface SessionChange {
   readonly milliseconds: number
 }
 
-const bounces = (session: Session): number => (session.events === 1 && session.pageViews === 1 ? 1 : 0)
+/** 1 for a session that is a page view alone. */
+export const bounces = (session: Pick<Session, "events" | "pageViews">): number =>
+  session.events === 1 && session.pageViews === 1 ? 1 : 0
 
 /** A session that comes into the bucket of its start, or with -1 goes from it. */
 export const wholeSession = (session: Session, sign: 1 | -1): SessionChange => ({

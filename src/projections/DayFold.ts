@@ -1,10 +1,12 @@
 import { bucketDimensions } from "../domain/Metrics.js"
-import { cut, nextBucket } from "../domain/TimeBuckets.js"
+import { nextBucket } from "../domain/TimeBuckets.js"
 import type { Docs } from "../processors/Projection.js"
+import { OpenSession, type Session } from "./ClientDay.js"
 import { type SessionChange, wholeSession } from "./Counts.js"
 import type { Values } from "./Dimensions.js"
 import {
   appendFact,
+  appendPlain,
   Columns,
   FACTS,
   type Fact,
@@ -16,7 +18,7 @@ import {
 } from "./Facts.js"
 import { type Large, LargeDay } from "./LargeDay.js"
 import { collections, type DayDoc, type PendingSession, TAIL, timeKey } from "./Layout.js"
-import { type Session, sessionsStarting } from "./Sessions.js"
+import { sessionsStarting } from "./Sessions.js"
 
 const newDay = (): DayDoc => ({ n: 0 })
 
@@ -33,10 +35,19 @@ const MOST_PENDING = 2 * TAIL
 const NEAR_MOST_VALUES = TAIL + MOST_PENDING
 
 /** How many names `s` has: counting them with every event would cost more than the event. */
-const waitingCounts = new WeakMap<NonNullable<DayDoc["s"]>, number>()
+interface Count {
+  n: number
+}
+const waitingCounts = new WeakMap<NonNullable<DayDoc["s"]>, Count>()
 
-const waitingIn = (sessions: NonNullable<DayDoc["s"]>): number =>
-  waitingCounts.get(sessions) ?? Object.keys(sessions).length
+const waitingIn = (sessions: NonNullable<DayDoc["s"]>): Count => {
+  let count = waitingCounts.get(sessions)
+  if (count === undefined) {
+    count = { n: Object.keys(sessions).length }
+    waitingCounts.set(sessions, count)
+  }
+  return count
+}
 
 /** The values of a session that waits. */
 const valuesOf = (pending: PendingSession, tail: Columns | undefined): Values => {
@@ -70,17 +81,33 @@ export function* waitingSessions(day: number, { s, f }: DayDoc): Generator<Waiti
   }
 }
 
-/** A day of a merchant, or of many together: its tail, and the buckets that the tail is settled into. */
+/**
+ * A day of a merchant, or of many together: its tail, and the buckets that the tail is settled into. It keeps
+ * references into documents that it edits, and so lives until the next commit.
+ */
 export class DayFold {
+  /** The first instant after the day, epoch ms. */
+  readonly to: number
   private readonly key: string
+  /** Once it is to be written. */
+  private doc: DayDoc | undefined
+  private large: LargeDay | undefined
 
   constructor(
     private readonly docs: Docs,
     private readonly is: Large,
     /** Facts of a tail, at most. */
     private readonly most: number,
+    /** The merchant's day before. */
+    private readonly before: () => DayFold,
   ) {
     this.key = timeKey(is.merchantId, is.zone, is.day)
+    this.to = nextBucket(is.zone, "DAY", is.day)
+  }
+
+  /** Its first instant, epoch ms. */
+  get from(): number {
+    return this.is.day
   }
 
   /** `now`: when the fact was recorded, epoch ms. */
@@ -89,7 +116,8 @@ export class DayFold {
     if (doc.n === 0) this.before().settleIfLarge(now)
     doc.n++
     doc.f ??= newSegment(this.is.day, this.segmentBefore(doc))
-    appendFact(doc.f, fact)
+    if (this.is.isTogether) appendPlain(doc.f, fact)
+    else appendFact(doc.f, fact)
     if (doc.f.n >= this.most || isHeavy(doc.f) || this.isNearMostValues(doc)) this.settle(doc, now)
   }
 
@@ -98,25 +126,53 @@ export class DayFold {
    * are not noted: they are counted when it is, and read where they lie until then.
    */
   changeSession(session: Session, change: SessionChange, now: number): void {
-    if (!this.is.isTogether && this.docs.get<DayDoc>(collections.days, this.key)?.d === undefined) return
+    const { isTogether } = this.is
+    const stored = this.doc ?? this.docs.get<DayDoc>(collections.days, this.key)
+    if (!isTogether && stored?.d === undefined) return
     const doc = this.edit()
     doc.s ??= {}
-    const name = `p${session.position}`
-    const known = doc.s[name]
-    if (known === undefined) {
-      // Counted before it is put in: what is not known yet is counted as it stands.
-      const waiting = waitingIn(doc.s) + 1
-      doc.s[name] = this.pending(doc, session, change)
-      waitingCounts.set(doc.s, waiting)
-      if (waiting >= MOST_PENDING || this.isNearMostValues(doc)) this.settle(doc, now)
+    const open = session instanceof OpenSession ? session : undefined
+    const known = isTogether ? open?.waitingTogether : open?.waiting
+    if (known !== undefined && known.among === doc.s) {
+      this.changeWaiting(doc, doc.s, known.pending, session, change, now)
       return
     }
-    known[1] += change.sessions
-    known[2] += change.bounces
-    known[3] += change.milliseconds
-    if (known[1] === 0 && known[2] === 0 && known[3] === 0) {
-      waitingCounts.set(doc.s, waitingIn(doc.s) - 1)
-      delete doc.s[name]
+    const name = `p${session.position}`
+    const pending = doc.s[name]
+    if (pending !== undefined) {
+      this.changeWaiting(doc, doc.s, pending, session, change, now)
+      return
+    }
+    // Counted before it is put in: what is not known yet is counted as it stands.
+    const waiting = waitingIn(doc.s)
+    waiting.n++
+    const made = this.pending(doc, session, change)
+    doc.s[name] = made
+    if (open !== undefined) {
+      if (isTogether) open.waitingTogether = { among: doc.s, pending: made }
+      else open.waiting = { among: doc.s, pending: made }
+    }
+    if (waiting.n >= MOST_PENDING || this.isNearMostValues(doc)) this.settle(doc, now)
+  }
+
+  private changeWaiting(
+    doc: DayDoc,
+    sessions: NonNullable<DayDoc["s"]>,
+    pending: PendingSession,
+    session: Session,
+    change: SessionChange,
+    now: number,
+  ): void {
+    pending[1] += change.sessions
+    pending[2] += change.bounces
+    pending[3] += change.milliseconds
+    if (pending[1] === 0 && pending[2] === 0 && pending[3] === 0) {
+      waitingIn(sessions).n--
+      delete sessions[`p${session.position}`]
+      if (session instanceof OpenSession) {
+        if (this.is.isTogether) session.waitingTogether = undefined
+        else session.waiting = undefined
+      }
     }
     if (this.isNearMostValues(doc)) this.settle(doc, now)
   }
@@ -133,7 +189,8 @@ export class DayFold {
   }
 
   private edit(): DayDoc {
-    return this.docs.edit(collections.days, this.key, newDay)
+    this.doc ??= this.docs.edit<DayDoc>(collections.days, this.key, newDay)
+    return this.doc
   }
 
   private isNearMostValues({ c }: DayDoc): boolean {
@@ -148,21 +205,17 @@ export class DayFold {
     return this.docs.get<Segment>(FACTS, segmentKey(merchantId, zone, day, k - 1))
   }
 
-  private before(): DayFold {
-    const day = cut(this.is.zone, this.is.day - 1).day
-    return new DayFold(this.docs, { ...this.is, day }, this.most)
-  }
-
   /** A day that is over gets no more facts, mostly: who reads it then need not count its tail. */
   private settleIfLarge(now: number): void {
-    const doc = this.docs.get<DayDoc>(collections.days, this.key)
+    const doc = this.doc ?? this.docs.get<DayDoc>(collections.days, this.key)
     if (doc?.d !== undefined && (doc.f !== undefined || doc.s !== undefined)) this.settle(this.edit(), now)
   }
 
   private settle(doc: DayDoc, now: number): void {
     const { merchantId, zone, day, isTogether } = this.is
     const isFirst = doc.d === undefined
-    const buckets = this.buckets(doc)
+    this.large ??= new LargeDay(this.docs, this.is, doc)
+    const buckets = this.large
     for (const { start, values, change } of waitingSessions(day, doc)) {
       buckets.changeSession(start, values, change, now)
     }
@@ -177,17 +230,9 @@ export class DayFold {
       delete doc.f
     }
     if (!isFirst || isTogether) return
-    for (const session of sessionsStarting(this.docs, merchantId, day, nextBucket(zone, "DAY", day))) {
+    for (const session of sessionsStarting(this.docs, merchantId, day, this.to)) {
       if (session.zone !== zone) continue
       buckets.changeSession(session.start, session.values, wholeSession(session, 1), now)
     }
-  }
-
-  private buckets(doc: DayDoc): LargeDay {
-    const known = this.docs.memo.get(this.key)
-    if (known instanceof LargeDay) return known
-    const opened = new LargeDay(this.docs, this.is, doc)
-    this.docs.memo.set(this.key, opened)
-    return opened
   }
 }

@@ -2,7 +2,7 @@ import type { EventData, RecordedEvent } from "../domain/Event.js"
 import { bucketDimensions } from "../domain/Metrics.js"
 import type { Position } from "../domain/Position.js"
 import { key } from "../readmodels/Key.js"
-import { valuesOf } from "./Dimensions.js"
+import { indexOf, valuesOf } from "./Dimensions.js"
 import { type Column, Columns, EXACT_DIGITS, type Fact, own, type Segment } from "./Segments.js"
 import { timePart } from "./TimePart.js"
 
@@ -186,7 +186,29 @@ export const lastPosition = (segment: Segment): Position => writerOf(segment).po
 /** Appends in place. The segment must have come from `newSegment` or from the store. */
 export const appendFact = (segment: Segment, fact: Fact): void => {
   const writer = writerOf(segment)
-  const { c, v, n } = segment
+  appendOwn(segment, writer, fact)
+  const { v, n } = segment
+  const { values } = fact
+  for (let i = 0; i < values.length; i++) extend(v, i, n, place(segment, writer, values[i] ?? null))
+  appendProperties(segment, writer, fact.properties)
+  end(segment, writer, fact)
+}
+
+const TYPE = indexOf.TYPE
+const CURRENCY = indexOf.CURRENCY
+
+/** The same of what numbers of all merchants together are made of: type and currency are the only dimensions. */
+export const appendPlain = (segment: Segment, fact: Fact): void => {
+  const writer = writerOf(segment)
+  appendOwn(segment, writer, fact)
+  const { v, n } = segment
+  extend(v, TYPE, n, place(segment, writer, fact.values[TYPE] ?? null))
+  extend(v, CURRENCY, n, place(segment, writer, fact.values[CURRENCY] ?? null))
+  end(segment, writer, fact)
+}
+
+const appendOwn = (segment: Segment, writer: Writer, fact: Fact): void => {
+  const { c, n } = segment
   extend(c, own.at, n, fact.at - writer.at)
   extend(c, own.recordedAt, n, fact.recordedAt - writer.recordedAt)
   extend(c, own.revision, n, fact.revision - writer.revision)
@@ -196,13 +218,13 @@ export const appendFact = (segment: Segment, fact: Fact): void => {
   extend(c, own.pointsEarned, n, present(fact.pointsEarned))
   if (n === 0) segment.b = fact.position
   segment.p = extended<number | string>(segment.p, n, n === 0 ? 0 : step(writer.position, fact.position))
-  const { values } = fact
-  for (let i = 0; i < values.length; i++) extend(v, i, n, place(segment, writer, values[i] ?? null))
-  appendProperties(segment, writer, fact.properties)
+}
+
+const end = (segment: Segment, writer: Writer, fact: Fact): void => {
   writer.at = fact.at
   writer.recordedAt = fact.recordedAt
   writer.revision = fact.revision
   writer.position = fact.position
-  segment.n = n + 1
-  writer.rows = n + 1
+  segment.n++
+  writer.rows = segment.n
 }

@@ -1,8 +1,9 @@
-import { bucketDimensions } from "../domain/Metrics.js"
 import type { Position } from "../domain/Position.js"
 import type { Docs } from "../processors/Projection.js"
 import { key, partsOf } from "../readmodels/Key.js"
 import type { Row, Scan } from "../readmodels/ReadModels.js"
+import { ClientDay, dayOf, OpenSession, type Session, sessionsIn } from "./ClientDay.js"
+import { bounces, longerSession, type SessionChange } from "./Counts.js"
 import type { Values } from "./Dimensions.js"
 import { editTable, entryName, rowEntries, tableEntries, tableEntry, tableScan, tablesIn } from "./Table.js"
 import { timeOf, timePart } from "./TimePart.js"
@@ -21,6 +22,8 @@ import { timeOf, timePart } from "./TimePart.js"
  */
 export const SESSIONS = "sessions"
 
+export type { Session } from "./ClientDay.js"
+
 /** Chunks are small: each event rewrites one. */
 const inSessions = tablesIn(SESSIONS, { inline: 16, perChunk: 12 })
 
@@ -29,24 +32,11 @@ export const SESSION_GAP = 30 * 60_000
 
 const DAY = 86_400_000
 
-/** All instants are activity times, epoch ms. */
-export interface Session {
-  readonly start: number
-  readonly end: number
-  readonly events: number
-  readonly pageViews: number
-  /** Id and position of its earliest event. */
-  readonly id: string
-  readonly position: Position
-  /** The zone in which the earliest event's bucket was cut. */
-  readonly zone: string
-  /** The dimensions of the earliest event. */
-  readonly values: Values
-}
+/** As stored a text; a `ClientDay` in memory, where a fold has changed it. */
+type StoredEntry = string | ClientDay
 
 /** What sessions need to know of a client's event. */
 export interface SessionEvent {
-  readonly merchantId: string
   /** The client key. */
   readonly visitor: string
   readonly activity: number
@@ -56,53 +46,6 @@ export interface SessionEvent {
   readonly zone: string
   readonly values: Values
 }
-
-/**
- * A session as stored: a line of start (ms since the day began), length in ms, events, page views, position,
- * zone, id, and the values up to the last that is not null. Fields are apart by tabs.
- */
-type Line = string
-
-const FIELDS = { length: 1, events: 2, pageViews: 3, position: 4, zone: 5, id: 6, values: 7 } as const
-
-interface Entry {
-  /** Sessions that start on the day. */
-  readonly lines: Array<Line>
-  /** Start, epoch ms, of one that began earlier. */
-  before: number | undefined
-}
-
-/** Begins the line, the first, of a session that began earlier. */
-const BEFORE = "<"
-
-const entryOf = (text: string | undefined): Entry => {
-  if (text === undefined || text === "") return { lines: [], before: undefined }
-  const lines = text.split("\n")
-  if (!text.startsWith(BEFORE)) return { lines, before: undefined }
-  return { before: Number((lines.shift() as string).slice(1)), lines }
-}
-
-const entryText = ({ lines, before }: Entry): string =>
-  (before === undefined ? lines : [`${BEFORE}${before}`, ...lines]).join("\n")
-
-const newEntry = (): string => ""
-
-const escapes: Readonly<Record<string, string>> = { "\\": "\\\\", "\t": "\\t", "\n": "\\n" }
-const unescapes: Readonly<Record<string, string>> = { "\\": "\\", t: "\t", n: "\n", e: "" }
-
-/** A text as a field: no field is none. */
-const field = (text: string | null): string => {
-  if (text === null) return ""
-  if (text === "") return "\\e"
-  return text.search(/[\\\t\n]/) < 0 ? text : text.replaceAll(/[\\\t\n]/g, (one) => escapes[one] as string)
-}
-
-const textOf = (field: string | undefined): string | null => {
-  if (field === undefined || field === "") return null
-  return field.includes("\\") ? field.replaceAll(/\\(.)/g, (_, one) => unescapes[one] as string) : field
-}
-
-const dayOf = (at: number): number => Math.floor(at / DAY) * DAY
 
 // Most events are of the same day as the one before.
 let lastDay = 0
@@ -116,75 +59,181 @@ const tableOf = (merchantId: string, day: number): string => {
   return key(merchantId, lastPart)
 }
 
-const encode = ({ start, end, events, pageViews, id, position, zone, values }: Session): Line => {
-  let line = `${start - dayOf(start)}\t${end - start}\t${events}\t${pageViews}\t${position}\t${zone}\t${field(id)}`
-  let count = values.length
-  while (count > 0 && values[count - 1] === null) count--
-  for (let i = 0; i < count; i++) line += `\t${field(values[i] ?? null)}`
-  return line
-}
-
-const startOf = (day: number, line: Line): number => day + Number.parseInt(line, 10)
-
-const decode = (day: number, line: Line): Session => {
-  const fields = line.split("\t")
-  const start = day + Number(fields[0])
-  return {
-    start,
-    end: start + Number(fields[FIELDS.length]),
-    events: Number(fields[FIELDS.events]),
-    pageViews: Number(fields[FIELDS.pageViews]),
-    id: textOf(fields[FIELDS.id]) as string,
-    position: fields[FIELDS.position] as Position,
-    zone: fields[FIELDS.zone] as string,
-    values: bucketDimensions.map((_, index) => textOf(fields[FIELDS.values + index])),
-  }
-}
-
 /** Which of two events at one instant comes first must not depend on when they were recorded. */
 export const comesBefore = (id: string, other: string): boolean =>
   id.length === other.length ? id < other : id.length < other.length
 
-const entryIn = (docs: Docs, merchantId: string, day: number, visitor: string): Entry =>
-  entryOf(tableEntry<string>(docs, inSessions, tableOf(merchantId, day), visitor))
-
-const editEntry = (
-  docs: Docs,
-  { merchantId, visitor }: SessionEvent,
-  day: number,
-  change: (entry: Entry) => void,
-): void => {
-  const entries = editTable<string>(docs, inSessions, tableOf(merchantId, day), visitor, newEntry)
-  const own = entryName(visitor)
-  const entry = entryOf(entries[own])
-  change(entry)
-  entries[own] = entryText(entry)
+/**
+ * What an event did to sessions. `before` are those that are no more (0, 1 or 2), `after` is the one that holds the
+ * event now; but `longer`, if it is given, is all that happened to `after`, which was there before.
+ */
+export interface Recorded {
+  readonly before: ReadonlyArray<Session>
+  readonly after: OpenSession
+  readonly longer?: SessionChange
 }
 
-/** The sessions that the event is less than 30 minutes from: none, one, or the two that it joins, in order. */
-const touched = (docs: Docs, { merchantId, visitor, activity }: SessionEvent): ReadonlyArray<Session> => {
-  const found: Array<Session> = []
-  const entryOn = (day: number): Entry => entryIn(docs, merchantId, day, visitor)
-  const take = (day: number, line: Line): void => {
-    const start = startOf(day, line)
-    if (activity <= start - SESSION_GAP) return
-    const session = decode(day, line)
-    if (activity >= session.end + SESSION_GAP) return
-    // One that reaches over midnight is met on both days.
-    if (found.every((one) => one.start !== start)) found.push(session)
+const none: ReadonlyArray<Session> = []
+const newEntry = (): string => ""
+
+/** The sessions of one merchant, between two commits. */
+export class SessionFold {
+  private readonly days = new Map<number, Map<string, ClientDay>>()
+  private day = Number.NaN
+  private clients: Map<string, ClientDay> = new Map()
+
+  constructor(
+    private readonly docs: Docs,
+    private readonly merchantId: string,
+  ) {}
+
+  /** Folds an event in. What it costs does not grow with a session's length, unless its start moves. */
+  record(event: SessionEvent): Recorded {
+    const { activity } = event
+    const day = dayOf(activity)
+    const client = this.edit(day, event.visitor)
+    // Within 30 minutes of midnight it may be near a session of the neighbouring day.
+    const isWithin = activity - day >= SESSION_GAP && day + DAY - activity >= SESSION_GAP
+    if (!isWithin || client.before !== undefined) return this.recordAnywhere(event)
+    const { sessions } = client
+    const last = sessions[sessions.length - 1]
+    if (last === undefined || activity >= last.end + SESSION_GAP) {
+      const after = OpenSession.of(extended(event, none))
+      client.edit().sessions.push(after)
+      return { before: none, after }
+    }
+    if (activity <= last.start) return this.recordAnywhere(event)
+    client.edit()
+    const bounced = bounces(last)
+    const { end } = last
+    last.events++
+    if (event.pageView) last.pageViews++
+    if (activity > end) last.end = activity
+    const longer = { sessions: 0, bounces: bounces(last) - bounced, milliseconds: last.end - end }
+    return { before: none, after: last, longer }
   }
-  const look = (day: number): void => {
-    const { lines, before } = entryOn(day)
-    for (const line of lines) take(day, line)
-    if (before === undefined) return
-    const began = dayOf(before)
-    for (const line of entryOn(began).lines) if (startOf(began, line) === before) take(began, line)
+
+  private recordAnywhere(event: SessionEvent): Recorded {
+    const before = this.touched(event)
+    const after = extended(event, before)
+    const startDay = dayOf(after.start)
+    let open: OpenSession | undefined
+    const [only, second] = before
+    if (only !== undefined && second === undefined && only.id === after.id && only.start === after.start) {
+      const longer = longerSession(only, after)
+      const { sessions } = this.edit(startDay, event.visitor).edit()
+      open = sessions.find(({ start }) => start === after.start) as OpenSession
+      open.end = after.end
+      open.events = after.events
+      open.pageViews = after.pageViews
+      this.reach(event, after, [])
+      return { before: none, after: open, longer }
+    }
+    for (const { start } of before) {
+      const day = dayOf(start)
+      const isPlace = day === startDay && open === undefined
+      const placed = isPlace ? OpenSession.of(after) : undefined
+      this.replace(event, day, start, placed)
+      open ??= placed
+    }
+    if (open === undefined) {
+      open = OpenSession.of(after)
+      this.replace(event, startDay, undefined, open)
+    }
+    this.reach(event, after, before)
+    return { before, after: open }
   }
-  const day = dayOf(activity)
-  look(day)
-  if (activity - day < SESSION_GAP) look(day - DAY)
-  if (day + DAY - activity < SESSION_GAP) look(day + DAY)
-  return found.sort((a, b) => a.start - b.start)
+
+  /** The sessions that the event is less than 30 minutes from: none, one, or the two that it joins, in order. */
+  private touched({ visitor, activity }: SessionEvent): ReadonlyArray<Session> {
+    const found: Array<Session> = []
+    const take = (session: OpenSession): void => {
+      if (activity <= session.start - SESSION_GAP || activity >= session.end + SESSION_GAP) return
+      // One that reaches over midnight is met on both days.
+      if (found.every((one) => one.start !== session.start)) found.push(session)
+    }
+    const look = (day: number): void => {
+      const client = this.read(day, visitor)
+      if (client === undefined) return
+      for (const session of client.sessions) take(session)
+      const { before } = client
+      if (before === undefined) return
+      const earlier = this.read(dayOf(before), visitor)
+      for (const session of earlier?.sessions ?? []) if (session.start === before) take(session)
+    }
+    const day = dayOf(activity)
+    look(day)
+    if (activity - day < SESSION_GAP) look(day - DAY)
+    if (day + DAY - activity < SESSION_GAP) look(day + DAY)
+    return found.sort((a, b) => a.start - b.start)
+  }
+
+  /** Removes the session that starts at `from`, and puts in the one that starts on this day, if one is given. */
+  private replace(
+    { visitor }: SessionEvent,
+    day: number,
+    from: number | undefined,
+    session: OpenSession | undefined,
+  ): void {
+    const { sessions } = this.edit(day, visitor).edit()
+    let at = 0
+    while (at < sessions.length && (sessions[at] as OpenSession).start < (from ?? session?.start ?? 0)) at++
+    sessions.splice(at, from === undefined ? 0 : 1, ...(session === undefined ? [] : [session]))
+  }
+
+  /** Says on later days that the session, or what was another one before, reaches into them. */
+  private reach(event: SessionEvent, after: Session, before: ReadonlyArray<Session>): void {
+    const startDay = dayOf(after.start)
+    const day = dayOf(event.activity)
+    if (day > startDay) this.reachInto(event, day, after.start)
+    for (const { start, end } of before) {
+      if (start === after.start) continue
+      for (let later = Math.max(dayOf(start), startDay + DAY); later <= dayOf(end); later += DAY) {
+        this.reachInto(event, later, after.start)
+      }
+    }
+  }
+
+  /** Says that the session that starts at `start` reaches into a later day. */
+  private reachInto({ visitor }: SessionEvent, day: number, start: number): void {
+    if (this.read(day, visitor)?.before === start) return
+    this.edit(day, visitor).edit().before = start
+  }
+
+  private on(day: number): Map<string, ClientDay> {
+    if (day === this.day) return this.clients
+    let clients = this.days.get(day)
+    if (clients === undefined) {
+      clients = new Map()
+      this.days.set(day, clients)
+    }
+    this.day = day
+    this.clients = clients
+    return clients
+  }
+
+  /** To be changed: the document that it lies in is written with the next commit. */
+  private edit(day: number, visitor: string): ClientDay {
+    const clients = this.on(day)
+    let client = clients.get(visitor)
+    if (client !== undefined) return client
+    const table = tableOf(this.merchantId, day)
+    const entries = editTable<StoredEntry>(this.docs, inSessions, table, visitor, newEntry)
+    const own = entryName(visitor)
+    const stored = entries[own] as StoredEntry
+    client = typeof stored === "string" ? new ClientDay(day, stored) : stored
+    entries[own] = client
+    clients.set(visitor, client)
+    return client
+  }
+
+  /** For reading only. */
+  private read(day: number, visitor: string): ClientDay | undefined {
+    const known = this.on(day).get(visitor)
+    if (known !== undefined) return known
+    const stored = tableEntry<StoredEntry>(this.docs, inSessions, tableOf(this.merchantId, day), visitor)
+    return typeof stored === "string" ? new ClientDay(day, stored) : stored
+  }
 }
 
 const extended = (event: SessionEvent, before: ReadonlyArray<Session>): Session => {
@@ -200,62 +249,11 @@ const extended = (event: SessionEvent, before: ReadonlyArray<Session>): Session 
     events += session.events
     pageViews += session.pageViews
   }
-  return isFirst
-    ? { start: activity, end, events, pageViews, id, position, zone, values }
-    : { ...first, end, events, pageViews }
-}
-
-/** Removes the session that starts at `from`, and puts in the one that starts on this day, if one is given. */
-const replace = (
-  docs: Docs,
-  event: SessionEvent,
-  day: number,
-  from: number | undefined,
-  session: Session | undefined,
-): void => {
-  editEntry(docs, event, day, ({ lines }) => {
-    let at = 0
-    while (at < lines.length && startOf(day, lines[at] as Line) < (from ?? session?.start ?? 0)) at++
-    lines.splice(at, from === undefined ? 0 : 1, ...(session === undefined ? [] : [encode(session)]))
-  })
-}
-
-/** Says that the session that starts at `start` reaches into a later day. */
-const reachInto = (docs: Docs, event: SessionEvent, day: number, start: number): void => {
-  if (entryIn(docs, event.merchantId, day, event.visitor).before === start) return
-  editEntry(docs, event, day, (entry) => {
-    entry.before = start
-  })
-}
-
-/**
- * Folds an event in. `before` are the sessions that are no more (0, 1 or 2), `after` is the one that holds
- * the event now. What it costs does not grow with a session's length, unless its start moves.
- */
-export const recordSession = (
-  docs: Docs,
-  event: SessionEvent,
-): { readonly before: ReadonlyArray<Session>; readonly after: Session } => {
-  const before = touched(docs, event)
-  const after = extended(event, before)
-  const startDay = dayOf(after.start)
-  let isPlaced = false
-  for (const { start } of before) {
-    const day = dayOf(start)
-    const isPlace: boolean = day === startDay && !isPlaced
-    replace(docs, event, day, start, isPlace ? after : undefined)
-    isPlaced ||= isPlace
+  const own = isFirst ? { start: activity, id, position, zone, values } : first
+  return {
+    ...{ start: own.start, end, events, pageViews },
+    ...{ id: own.id, position: own.position, zone: own.zone, values: own.values },
   }
-  if (!isPlaced) replace(docs, event, startDay, undefined, after)
-  const day = dayOf(event.activity)
-  if (day > startDay) reachInto(docs, event, day, after.start)
-  for (const { start, end } of before) {
-    if (start === after.start) continue
-    for (let later = Math.max(dayOf(start), startDay + DAY); later <= dayOf(end); later += DAY) {
-      reachInto(docs, event, later, after.start)
-    }
-  }
-  return { before, after }
 }
 
 /** The sessions of a merchant that start from `from`, included, to `to`, excluded, in no order; for folds. */
@@ -266,16 +264,15 @@ export function* sessionsStarting(
   to: number,
 ): Generator<Session> {
   for (let day = dayOf(from); day < to; day += DAY) {
-    for (const [, entry] of tableEntries<string>(docs, inSessions, tableOf(merchantId, day))) {
+    for (const [, entry] of tableEntries<StoredEntry>(docs, inSessions, tableOf(merchantId, day))) {
       yield* within(entry, day, from, to)
     }
   }
 }
 
-function* within(entry: string, day: number, from: number, to: number): Generator<Session> {
-  for (const line of entryOf(entry).lines) {
-    const start = startOf(day, line)
-    if (start >= from && start < to) yield decode(day, line)
+function* within(entry: StoredEntry, day: number, from: number, to: number): Generator<Session> {
+  for (const session of sessionsIn(entry, day)) {
+    if (session.start >= from && session.start < to) yield session
   }
 }
 
@@ -288,11 +285,11 @@ export function* sessionsOf(
   rows: ReadonlyArray<Row>,
   from: number,
   to: number,
-): Generator<Session & { visitor: string }> {
+): Generator<{ readonly session: Session; readonly visitor: string }> {
   for (const row of rows) {
     const day = timeOf(partsOf(row.key)[1] as string)
     for (const [visitor, entry] of rowEntries<string>(row, 2)) {
-      for (const session of within(entry, day, from, to)) yield { ...session, visitor }
+      for (const session of within(entry, day, from, to)) yield { session, visitor }
     }
   }
 }

@@ -1,19 +1,14 @@
-import { createHash } from "node:crypto"
 import { isBusinessType, type RecordedEvent, SystemType } from "../domain/Event.js"
 import { evolveSettings, type MerchantSettings } from "../domain/Settings.js"
-import { type Cut, cut, isValidZone } from "../domain/TimeBuckets.js"
 import type { Docs, Projection } from "../processors/Projection.js"
 import { partsOf } from "../readmodels/Key.js"
 import type { Doc, Ref } from "../readmodels/ReadModels.js"
-import { longerSession, type SessionChange, wholeSession } from "./Counts.js"
-import { DayFold } from "./DayFold.js"
-import { indexOf } from "./Dimensions.js"
 import { KEPT } from "./Expiry.js"
-import { FACTS, type Fact, factOf } from "./Facts.js"
-import { activeMerchants, collections, everyMerchant, TAIL, timeKey, type VisitorsDoc } from "./Layout.js"
-import { recordSession, SESSIONS, type Session, type SessionEvent } from "./Sessions.js"
+import { FACTS } from "./Facts.js"
+import { collections, TAIL } from "./Layout.js"
+import { MetricsFold, ZONES, zoneOf } from "./MerchantFold.js"
+import { SESSIONS } from "./Sessions.js"
 import { timeOf } from "./TimePart.js"
-import { memberOf, VisitorSet } from "./VisitorSet.js"
 
 export type { Bucket, Day, Kept, Wanted } from "./Buckets.js"
 export { bucketScans, daysOf, daysScan, keptBuckets, Sum, segmentsScan, sumOf, sumsBy } from "./Buckets.js"
@@ -31,12 +26,9 @@ export { comesBefore, SESSION_GAP, sessionsOf, sessionsScan } from "./Sessions.j
 
 /**
  * The numbers of each merchant, in buckets of its own time zone (the settings in force when an event was
- * recorded; events before a change of zone stay where they were counted). `Layout.ts` says how they lie.
- *
- * `zones` merchant → the settings so far.
+ * recorded; events before a change of zone stay where they were counted). `Layout.ts` says how they lie, and
+ * `MerchantFold.ts` is what an event does.
  */
-const ZONES = "zones"
-
 export const PROJECTION = "metrics"
 
 /** For `load`: read what comes with `zoneIn`. */
@@ -63,136 +55,35 @@ const sharedBy = (key: string): number | undefined => {
 /** Values of a dimension counted apart on one day of a merchant; those that come later are `(other)`. */
 export const MAX_VALUES = 10_000
 
-const zoneOf = (settings: MerchantSettings | undefined): string =>
-  settings !== undefined && isValidZone(settings.timezone) ? settings.timezone : "UTC"
-
-/** `merchant-ppp.…` */
-const partitionIn = (stream: string): number => Number(stream.slice(9, 12))
-
-/** A merchant in the place of a client. */
-const merchantKeys = new Map<string, string>()
-const MOST_KEYS = 100_000
-const merchantKey = (merchantId: string): string => {
-  let found = merchantKeys.get(merchantId)
-  if (found === undefined) {
-    if (merchantKeys.size >= MOST_KEYS) merchantKeys.clear()
-    found = createHash("sha256").update(merchantId).digest("base64url").slice(0, 22)
-    merchantKeys.set(merchantId, found)
-  }
-  return found
-}
-
 export interface MetricsOptions {
   readonly maxValues: number
   /** Facts of a day that are not counted into its buckets yet, at most: no more than a segment of facts. */
   readonly tail?: number
 }
 
-const TYPE = indexOf.TYPE
-const CURRENCY = indexOf.CURRENCY
-
-/** What the numbers of all merchants together are made of. */
-const plain = (fact: Fact): Fact => ({
-  ...fact,
-  values: fact.values.map((value, index) => (index === TYPE || index === CURRENCY ? value : null)),
-  properties: null,
-})
-
-/** Notes that the merchant had an event in the day and the hour: clocks are those of UTC. */
-const noteActive = (docs: Docs, partition: number, merchantId: string, { day, hour }: Cut): void => {
-  const noted = `${merchantId}\u0001${hour}`
-  if (docs.memo.has(noted)) return
-  docs.memo.set(noted, true)
-  const member = memberOf(merchantKey(merchantId))
-  const all = [
-    [collections.visitors, day],
-    [collections.hourVisitors, hour],
-  ] as const
-  for (const [collection, start] of all) {
-    const key = timeKey(activeMerchants(partition), "UTC", start)
-    const known = docs.get<VisitorsDoc>(collection, key)
-    if (known !== undefined && VisitorSet.of(known.v).hasMember(member)) continue
-    const visitors = VisitorSet.of(known?.v)
-    visitors.addMember(member)
-    docs.put(collection, key, { v: visitors })
-  }
-}
+/** Under this name `memo` holds the `MetricsFold`. */
+const FOLD = "metrics"
 
 export const makeMetrics = ({ maxValues, tail = TAIL }: MetricsOptions): Projection => {
-  const dayOf = (docs: Docs, merchantId: string, zone: string, day: number): DayFold =>
-    new DayFold(docs, { merchantId, zone, day, isTogether: false, maxValues }, tail)
-  const dayOfAll = (docs: Docs, partition: number, day: number): DayFold =>
-    new DayFold(
-      docs,
-      { merchantId: everyMerchant(partition), zone: "UTC", day, isTogether: true, maxValues },
-      tail,
-    )
+  const options = { maxValues, tail }
 
-  /** Counts a change of a session into the day of its start, at the merchant and at all together. */
-  const changeSession = (
-    docs: Docs,
-    merchantId: string,
-    partition: number,
-    session: Session,
-    change: SessionChange,
-    now: number,
-  ): void => {
-    const { zone, start } = session
-    dayOf(docs, merchantId, zone, cut(zone, start).day).changeSession(session, change, now)
-    dayOfAll(docs, partition, cut("UTC", start).day).changeSession(session, change, now)
-  }
-
-  const countSession = (
-    docs: Docs,
-    merchantId: string,
-    partition: number,
-    event: SessionEvent,
-    now: number,
-  ): void => {
-    const { before, after } = recordSession(docs, event)
-    const [only, second] = before
-    if (only !== undefined && second === undefined && only.id === after.id && only.start === after.start) {
-      const change = longerSession(only, after)
-      if (change.bounces === 0 && change.milliseconds === 0) return
-      changeSession(docs, merchantId, partition, after, change, now)
-      return
-    }
-    for (const session of before) {
-      changeSession(docs, merchantId, partition, session, wholeSession(session, -1), now)
-    }
-    changeSession(docs, merchantId, partition, after, wholeSession(after, 1), now)
+  const foldOf = (docs: Docs): MetricsFold => {
+    const known = docs.memo.get(FOLD) as MetricsFold | undefined
+    if (known !== undefined) return known
+    const begun = new MetricsFold(docs, options)
+    docs.memo.set(FOLD, begun)
+    return begun
   }
 
   const apply = (recorded: RecordedEvent, docs: Docs): void => {
-    const { event } = recorded
+    const { event, stream } = recorded
     const merchantId = event.data.merchantId
     if (event.type === SystemType.MerchantCreated || event.type === SystemType.MerchantSettingsChanged) {
       docs.put(ZONES, merchantId, evolveSettings(docs.get<MerchantSettings>(ZONES, merchantId), event))
+      foldOf(docs).changeZone(merchantId)
       return
     }
-    if (!isBusinessType(event.type)) return
-    const now = recorded.metadata.recordedAt
-    const fact = factOf(recorded)
-    const zone = zoneOf(docs.get<MerchantSettings>(ZONES, merchantId))
-    dayOf(docs, merchantId, zone, cut(zone, event.at).day).add(fact, now)
-
-    const partition = partitionIn(recorded.stream)
-    const utc = cut("UTC", event.at)
-    dayOfAll(docs, partition, utc.day).add(plain(fact), now)
-    noteActive(docs, partition, merchantId, utc)
-
-    if (fact.visitor === null) return
-    const sessionEvent: SessionEvent = {
-      merchantId,
-      visitor: fact.visitor,
-      activity: Math.min(event.at, now),
-      id: event.data.id,
-      pageView: event.type === "pageview",
-      position: recorded.position,
-      zone,
-      values: fact.values,
-    }
-    countSession(docs, merchantId, partition, sessionEvent, now)
+    if (isBusinessType(event.type)) foldOf(docs).of(merchantId, stream).fold(recorded)
   }
 
   return {

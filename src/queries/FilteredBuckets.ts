@@ -112,7 +112,7 @@ const SESSION_SLICE = 64
 const eachSession = (rows: ReadonlyArray<Row>, { from, to }: Range, take: (session: Session) => void) =>
   Effect.gen(function* () {
     for (let at = 0; at < rows.length; at += SESSION_SLICE) {
-      for (const session of sessionsOf(rows.slice(at, at + SESSION_SLICE), from, to)) take(session)
+      for (const { session } of sessionsOf(rows.slice(at, at + SESSION_SLICE), from, to)) take(session)
       yield* Effect.sleep(0)
     }
   })

@@ -244,7 +244,7 @@ class Question {
       for (const waiting of waitingSessions(start, doc)) fold.addChange(waiting)
     }
     for (const { from, to } of this.sessionRanges) {
-      for (const session of sessionsOf(rows[at++] ?? [], from, to)) {
+      for (const { session } of sessionsOf(rows[at++] ?? [], from, to)) {
         if (!this.isKept(session.zone, session.start)) fold.addSession(session, noProperty)
       }
     }

@@ -3,12 +3,13 @@ import { describe, expect, it } from "vitest"
 import { bucketDimensions } from "../../../src/domain/Metrics.js"
 import { fromNumber } from "../../../src/domain/Position.js"
 import type { Docs } from "../../../src/processors/Projection.js"
+import { type SessionChange, wholeSession } from "../../../src/projections/Counts.js"
 import type { Values } from "../../../src/projections/Dimensions.js"
 import {
-  recordSession,
   SESSION_GAP,
   type Session,
   type SessionEvent,
+  SessionFold,
   sessionsOf,
   sessionsScan,
   sessionsStarting,
@@ -23,8 +24,13 @@ const noValues: Values = bucketDimensions.map(() => null)
 const valuesWith = (path: string | null, last: string | null = null): Values =>
   noValues.map((value, i) => (i === 1 ? path : i === noValues.length - 1 ? last : value))
 
+/** Of the merchant `m`, unless it says another. */
+interface TestEvent extends SessionEvent {
+  readonly merchantId: string
+}
+
 let made = 0
-const event = (activity: number, more: Partial<SessionEvent> = {}): SessionEvent => ({
+const event = (activity: number, more: Partial<TestEvent> = {}): TestEvent => ({
   merchantId: "m",
   visitor: "v",
   activity,
@@ -72,11 +78,18 @@ const naive = (events: ReadonlyArray<SessionEvent>): ReadonlyArray<Session & { v
 const sorted = <A extends Session>(sessions: Iterable<A>): ReadonlyArray<A> =>
   [...sessions].sort((a, b) => a.start - b.start || (a.id < b.id ? -1 : 1))
 
-const withoutVisitor = ({ visitor: _, ...session }: Session & { visitor: string }): Session => session
+/** The session as it is now. */
+const plain = ({ start, end, events, pageViews, id, position, zone, values }: Session): Session => ({
+  ...{ start, end, events, pageViews, id, position, zone, values },
+})
 
-const all = (docs: Docs) => sorted(sessionsStarting(docs, "m", midnight - 200 * DAY, midnight + 200 * DAY))
+const all = (docs: Docs) =>
+  sorted(sessionsStarting(docs, "m", midnight - 200 * DAY, midnight + 200 * DAY)).map(plain)
 
-const record = (docs: Docs, events: ReadonlyArray<SessionEvent>) => {
+/** As between two commits, where everything is looked up again. */
+const recordSession = (docs: Docs, one: TestEvent) => new SessionFold(docs, one.merchantId).record(one)
+
+const record = (docs: Docs, events: ReadonlyArray<TestEvent>) => {
   for (const one of events) recordSession(docs, one)
 }
 
@@ -115,7 +128,7 @@ const build = (drawn: typeof drawnEvents extends fc.Arbitrary<infer A> ? A : nev
   )
 
 /** An event every 20 minutes: one session, in which any event that is left out leaves a gap. */
-const chain = (from: number, days: number): ReadonlyArray<SessionEvent> =>
+const chain = (from: number, days: number): ReadonlyArray<TestEvent> =>
   Array.from({ length: days * 72 }, (_, i) => event(from + i * 20 * MINUTE))
 
 describe("sessions", () => {
@@ -124,26 +137,43 @@ describe("sessions", () => {
       fc.property(drawnEvents, fc.integer({ min: 1, max: 9 }), (drawn, every) => {
         const events = build(drawn)
         const { docs, commit, scan } = documents()
-        const sum = new Map<string, number>()
-        const add = (session: Session, by: number) => {
-          const id = JSON.stringify(session)
-          const count = (sum.get(id) ?? 0) + by
-          if (count === 0) sum.delete(id)
-          else sum.set(id, count)
+        const there = new Map<string, Session>()
+        const sum = { sessions: 0, bounces: 0, milliseconds: 0 }
+        const add = ({ sessions, bounces, milliseconds }: SessionChange) => {
+          sum.sessions += sessions
+          sum.bounces += bounces
+          sum.milliseconds += milliseconds
         }
+        let fold = new SessionFold(docs, "m")
         events.forEach((one, i) => {
-          const { before, after } = recordSession(docs, one)
-          for (const session of before) add(session, -1)
-          add(after, 1)
-          if (i % every === 0) commit()
+          const { before, after, longer } = fold.record(one)
+          for (const session of before) {
+            expect(there.get(session.position)).toEqual(plain(session))
+            there.delete(session.position)
+            add(wholeSession(session, -1))
+          }
+          expect(there.has(after.position)).toBe(longer !== undefined)
+          there.set(after.position, plain(after))
+          add(longer ?? wholeSession(after, 1))
+          if (i % every === 0) {
+            commit()
+            fold = new SessionFold(docs, "m")
+          }
         })
         const expected = sorted(naive(events))
-        expect(all(docs)).toEqual(expected.map(withoutVisitor))
-        expect(sorted([...sum.keys()].map((id) => JSON.parse(id)))).toEqual(expected.map(withoutVisitor))
-        expect([...sum.values()].every((count) => count === 1)).toBe(true)
+        expect(all(docs)).toEqual(expected.map(plain))
+        expect(sorted(there.values())).toEqual(expected.map(plain))
+        const whole = { sessions: 0, bounces: 0, milliseconds: 0 }
+        for (const { start, end, events: count, pageViews } of expected) {
+          whole.sessions++
+          whole.bounces += count === 1 && pageViews === 1 ? 1 : 0
+          whole.milliseconds += end - start
+        }
+        expect(sum).toEqual(whole)
         commit()
         const [from, to] = [midnight - 40 * MINUTE, midnight + DAY + 1]
-        expect(sorted(sessionsOf(scan(sessionsScan("m", from, to)), from, to))).toEqual(
+        const found = [...sessionsOf(scan(sessionsScan("m", from, to)), from, to)]
+        expect(sorted(found.map(({ session, visitor }) => ({ ...plain(session), visitor })))).toEqual(
           expected.filter(({ start }) => start >= from && start < to),
         )
       }),
@@ -180,7 +210,7 @@ describe("sessions", () => {
           recordSession(docs, one)
           if (i % 500 === 0) commit()
         })
-        const expected = sorted(naive(shuffled)).map(withoutVisitor)
+        const expected = sorted(naive(shuffled)).map(plain)
         expect(expected.length).toBeLessThanOrEqual(4)
         expect(all(docs)).toEqual(expected)
       }),
