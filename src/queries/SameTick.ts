@@ -98,6 +98,8 @@ export const onceInTick = <K, A, E>(
     const resumes = [resume]
     underWay.set(name, resumes)
     runFor(ask(key), (exit) => {
+      // One that ends at once, as by a defect, is not to be joined any more.
+      if (underWay?.get(name) === resumes) underWay.delete(name)
       for (const one of resumes.splice(0)) one(handedOver(exit))
     })
   }
