@@ -61,9 +61,9 @@ class DaysOf {
 }
 
 /** A merchant in the place of a client. */
-const members = new Map<string, string>()
+const members = new Map<string, number>()
 const MOST_MEMBERS = 100_000
-const merchantMember = (merchantId: string): string => {
+const merchantMember = (merchantId: string): number => {
   let found = members.get(merchantId)
   if (found === undefined) {
     if (members.size >= MOST_MEMBERS) members.clear()
@@ -83,7 +83,7 @@ class Active {
     private readonly collection: string,
   ) {}
 
-  add(start: number, member: string): void {
+  add(start: number, member: number): void {
     const key = timeKey(activeMerchants(this.partition), "UTC", start)
     let found = this.known.get(start)
     if (found === undefined) {
