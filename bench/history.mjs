@@ -26,7 +26,12 @@ const readHistory = (directory) => {
   return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined
 }
 
-const isSame = (found, wanted) => ["events", "clients", "seed"].every((name) => found[name] === wanted[name])
+const YEAR = 365
+
+/** Histories of before had no `days`: they are of a year. */
+const isSame = (found, wanted) =>
+  ["events", "clients", "seed"].every((name) => found[name] === wanted[name]) &&
+  (found.days ?? YEAR) === (wanted.days ?? YEAR)
 
 /** Makes the history unless it is there. Another one in the directory is an error, an unfinished one goes. */
 export const makeHistory = async (directory, wanted) => {

@@ -9,7 +9,7 @@ import { makeHistory } from "../history.mjs"
 import { json, root } from "./program.mjs"
 import { count, per } from "./text.mjs"
 
-/** Where a history of so many events is kept when no directory is named. */
+/** Where a history of so many events, or of that name, is kept when no directory is named. */
 export const directoryFor = (events) => join(root, ".cache", "bench", `history-${events}`)
 
 const script = (name) => fileURLToPath(new URL(name, import.meta.url))

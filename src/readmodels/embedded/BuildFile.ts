@@ -118,8 +118,8 @@ export class BuildFile {
   private create(): Database {
     if (this.database === undefined) {
       this.database = openWriter(this.directory, this.build, this.writers)
-      // Nobody else writes what this one does: what it has not put since is not there.
-      this.known = hasCollections(this.database) ? undefined : new KnownKeys()
+      // What the only writer has not put since is not there.
+      if (this.writers === 1 && !hasCollections(this.database)) this.known = new KnownKeys()
     }
     return this.database
   }
