@@ -85,6 +85,9 @@ interface Writer {
   recordedAt: number
   revision: number
   position: string
+  /** Of each dimension the last value that came, and its code: neighbours mostly share some. */
+  readonly lastTexts: Array<string | null>
+  readonly lastCodes: Array<number>
   /** Characters of the texts. */
   length: number
   readonly strings: Map<string, number>
@@ -114,6 +117,8 @@ const writerOf = (segment: Segment): Writer => {
   const writer: Writer = {
     rows: n,
     ...last,
+    lastTexts: bucketDimensions.map(() => null),
+    lastCodes: bucketDimensions.map(() => 0),
     length: s.reduce((sum, text) => sum + text.length, 0),
     strings: new Map(s.map((text, index) => [text, index + 1])),
     shapes: new Map(x?.h.map((names, index) => [names.join(), index + 1])),
@@ -130,6 +135,14 @@ const place = (segment: Segment, writer: Writer, text: string | null): number =>
   writer.length += text.length
   writer.strings.set(text, made)
   return made
+}
+
+const codeOf = (segment: Segment, writer: Writer, dimension: number, value: string | null): number => {
+  if (writer.lastTexts[dimension] === value) return writer.lastCodes[dimension] as number
+  const code = place(segment, writer, value)
+  writer.lastTexts[dimension] = value
+  writer.lastCodes[dimension] = code
+  return code
 }
 
 const extended = <A extends number | string>(column: Column<A>, rows: number, value: A): Column<A> => {
@@ -189,7 +202,7 @@ export const appendFact = (segment: Segment, fact: Fact): void => {
   appendOwn(segment, writer, fact)
   const { v, n } = segment
   const { values } = fact
-  for (let i = 0; i < values.length; i++) extend(v, i, n, place(segment, writer, values[i] ?? null))
+  for (let i = 0; i < values.length; i++) extend(v, i, n, codeOf(segment, writer, i, values[i] ?? null))
   appendProperties(segment, writer, fact.properties)
   end(segment, writer, fact)
 }
@@ -202,8 +215,8 @@ export const appendPlain = (segment: Segment, fact: Fact): void => {
   const writer = writerOf(segment)
   appendOwn(segment, writer, fact)
   const { v, n } = segment
-  extend(v, TYPE, n, place(segment, writer, fact.values[TYPE] ?? null))
-  extend(v, CURRENCY, n, place(segment, writer, fact.values[CURRENCY] ?? null))
+  extend(v, TYPE, n, codeOf(segment, writer, TYPE, fact.values[TYPE] ?? null))
+  extend(v, CURRENCY, n, codeOf(segment, writer, CURRENCY, fact.values[CURRENCY] ?? null))
   end(segment, writer, fact)
 }
 

@@ -61,9 +61,10 @@ class DaysOf {
 }
 
 /** A merchant in the place of a client. */
-const members = new Map<string, number>()
+type Member = ReturnType<typeof memberOf>
+const members = new Map<string, Member>()
 const MOST_MEMBERS = 100_000
-const merchantMember = (merchantId: string): number => {
+const merchantMember = (merchantId: string): Member => {
   let found = members.get(merchantId)
   if (found === undefined) {
     if (members.size >= MOST_MEMBERS) members.clear()
@@ -83,7 +84,7 @@ class Active {
     private readonly collection: string,
   ) {}
 
-  add(start: number, member: number): void {
+  add(start: number, member: Member): void {
     const key = timeKey(activeMerchants(this.partition), "UTC", start)
     let found = this.known.get(start)
     if (found === undefined) {
