@@ -1,5 +1,8 @@
-import type { BucketsOf, BucketsWanted, MerchantBuckets, Part } from "./MerchantBuckets.js"
-import { onceInTick } from "./SameTick.js"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type { BucketReading, BucketsOf, BucketsWanted, MerchantBuckets, Part } from "./MerchantBuckets.js"
+import type { QueryError } from "./QueryError.js"
+import { sameTick } from "./SameTick.js"
 
 interface Read {
   readonly merchant: BucketsOf
@@ -20,9 +23,15 @@ const nameOf = ({ merchant, parts, wanted }: Read): string =>
  * nobody may change it.
  */
 export const shareBuckets = (buckets: MerchantBuckets): MerchantBuckets => {
-  const read = onceInTick(
-    ({ merchant, parts, wanted }: Read) => buckets.read(merchant, parts, wanted),
+  const read = sameTick(
+    (reads: ReadonlyArray<Read>) =>
+      Effect.forEach(
+        reads,
+        ({ merchant, parts, wanted }): Effect.Effect<Exit.Exit<BucketReading, QueryError>> =>
+          Effect.exit(buckets.read(merchant, parts, wanted)),
+        { concurrency: "unbounded" },
+      ),
     nameOf,
   )
-  return { read: (merchant, parts, wanted) => read({ merchant, parts, wanted }) }
+  return { read: (merchant, parts, wanted) => Effect.flatten(read({ merchant, parts, wanted })) }
 }
