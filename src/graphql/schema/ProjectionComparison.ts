@@ -64,7 +64,10 @@ const DifferenceConnection = connectionOf("Difference", Difference)
 const ProjectionComparison = builder.objectRef<Comparison>("ProjectionComparison").implement({
   description: "What two builds that hold the same events differ in.",
   fields: (t) => ({
-    equal: t.exposeBoolean("equal", { description: "Whether no number differs." }),
+    equal: t.exposeBoolean("equal", {
+      description:
+        "Whether no number differs. Between two definitions of `metrics` the numbers compared are those of each merchant by day and hour, and of each value by day: with `differentDocuments` above 0 beside it, something else may differ, as what only filters, minutes or the overview are made of.",
+    }),
     position: t.expose("position", {
       type: "Position",
       description: "Both hold the events up to here. Give it as `position` to page through what was found.",
