@@ -56,7 +56,7 @@ describe("a merchant with half of all traffic that waits behind a dead letter", 
     const { random } = seededRandom("dead letters")
     program.plant("projections/metrics.js", (text) =>
       text.replace(
-        "if (!isBusinessType(event.type))",
+        "if (isBusinessType(event.type))",
         'if (event.data.paymentMethod === "bone") throw new Error("no change for bones")\n        $&',
       ),
     )
