@@ -166,6 +166,8 @@ export class BuildFold {
         else for (const event of events) if (event.event.data.merchantId === merchantId) apply(event, working)
       }
     } catch {
+      // At once: who is interrupted from here on commits what the working set holds.
+      this.revert()
       return false
     }
     for (const { partition, events } of groups) {

@@ -175,6 +175,11 @@ export class ClientDay {
     return this.open.sessions
   }
 
+  /** For reading once: what is text stays text. */
+  sessionsOnce(): ReadonlyArray<OpenSession> {
+    return this.now === undefined ? opened(this.day, this.text ?? "").sessions : this.now.sessions
+  }
+
   get before(): number | undefined {
     return this.open.before
   }
@@ -200,4 +205,4 @@ export class ClientDay {
 
 /** The sessions of an entry, as it is stored or in memory, that start on the day. */
 export const sessionsIn = (entry: string | ClientDay, day: number): ReadonlyArray<OpenSession> =>
-  typeof entry === "string" ? opened(day, entry).sessions : entry.sessions
+  typeof entry === "string" ? opened(day, entry).sessions : entry.sessionsOnce()

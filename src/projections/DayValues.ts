@@ -80,6 +80,8 @@ class Groups {
     const { codes, events, pageViews, ofRow, pairGroups, pairMembers, groups, base, seen } = this
     let count = 0
     let pairs = 0
+    // Should this end half way, the next call must not take its groups for its own.
+    this.count = rows.length
     for (let i = 0; i < rows.length; i++) {
       const row = rows[i] as number
       const code = columns.code(row, index)

@@ -88,7 +88,7 @@ export const makeMetrics = ({ maxValues, tail = TAIL }: MetricsOptions): Project
 
   return {
     name: PROJECTION,
-    version: 4,
+    version: 5,
     source: import.meta.url,
     collections: [ZONES, KEPT, FACTS, SESSIONS, ...Object.values(collections)],
     sharedBy,

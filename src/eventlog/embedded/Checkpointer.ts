@@ -12,7 +12,10 @@ export class Checkpointer {
   #underWay = false
   #failed = false
 
-  /** @param onDone called after each run, never before `begin` has returned. */
+  /**
+   * Throws where no thread can be had.
+   * @param onDone called after each run, never before `begin` has returned.
+   */
   constructor(database: string, onDone: () => void) {
     this.#worker = new Worker(threadUrl("./checkpointThread.js", import.meta.url), {
       workerData: database,
@@ -22,11 +25,16 @@ export class Checkpointer {
       this.#underWay = false
       onDone()
     })
-    // A disk that fails here fails the writer as well, which says so: from then on it does this work itself.
+    // From then on the writer does this work itself.
     this.#worker.on("error", () => {
       this.#failed = true
     })
-    this.#exited = new Promise((resolve) => this.#worker.once("exit", () => resolve()))
+    this.#exited = new Promise((resolve) => {
+      this.#worker.once("exit", () => {
+        this.#failed = true
+        resolve()
+      })
+    })
   }
 
   get isUnderWay(): boolean {

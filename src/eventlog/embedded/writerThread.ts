@@ -93,9 +93,15 @@ const run = (port: MessagePort, tuning: Tuning): void => {
   }
   /** Once there is something to do: a log that is only read has no use for the thread. */
   const checkpointBeside = (): void => {
-    beside ??= new Checkpointer(filesOf(tuning.directory).database, () => {
-      if (writer.isRestartDue) checkpoint()
-    })
+    try {
+      beside ??= new Checkpointer(filesOf(tuning.directory).database, () => {
+        if (writer.isRestartDue) checkpoint()
+      })
+    } catch {
+      // No thread can be had now: the writer does it itself.
+      checkpoint()
+      return
+    }
     if (beside.isUnderWay) return
     if (beside.begin()) writer.checkpointBegun()
     else checkpoint()

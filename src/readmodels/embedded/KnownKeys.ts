@@ -2,7 +2,7 @@
 const FIRST_ROOM = 131_072
 const BITS_PER_KEY = 10
 const PROBES = 4
-/** About 8 million keys in 10 MB. Past them nothing is known any more. */
+/** About 8 million keys in 17 MB. Past them nothing is known any more. */
 const MOST_FILTERS = 6
 
 interface Filter {
