@@ -9,7 +9,7 @@ ingest   collecting over HTTP against bare node:http and the bare log
            --runs 5  --seconds 20
 replay   folding a year's events into read models against bare reading and JSON.parse of the log, and
          rebuilding one of them with one thread and with two
-           --events 1000000  --clients EVENTS/10  --runs 3  --dir DIRECTORY  --cpu-prof
+           --events 1000000  --days 365  --clients EVENTS/10  --runs 3  --dir DIRECTORY  --cpu-prof
 reads    questions over HTTP to a year's events, and to a tenth of them
            --events 1000000  --asks 2000  --filtered-asks 500  --parallel 20  --only TEXT
            --dir SMALL --dir LARGE
