@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
@@ -43,4 +43,12 @@ it("a forgotten key is nowhere in the files", async () => {
     ),
   )
   expect(key).toHaveLength(32)
+})
+
+it("once it is closed, its files can be copied: nobody has them open any more", async () => {
+  const directory = temporary()
+  await Effect.runPromise(
+    Effect.scoped(Effect.flatMap(EmbeddedKeyStore.make({ directory }), (store) => store.ensure(["a"]))),
+  )
+  expect(readdirSync(directory)).toEqual(["keys.sqlite"])
 })

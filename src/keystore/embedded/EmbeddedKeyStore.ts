@@ -12,6 +12,7 @@ type Settle = (result: Effect.Effect<Keys, KeyStoreUnavailable>) => void
 /** The key store's thread, as seen from outside: requests by number, each answered once. */
 class Thread {
   private readonly worker: Worker
+  private readonly exited: Promise<void>
   private readonly pending = new Map<number, Settle>()
   private next = 0
   private stopped: string | undefined
@@ -30,8 +31,21 @@ class Thread {
       )
     })
     this.worker.on("error", (error) => this.stop(`the key store's thread failed: ${String(error)}`))
-    this.worker.on("exit", () => this.stop("the key store's thread has ended"))
+    this.exited = new Promise((resolve) => {
+      this.worker.on("exit", () => {
+        this.stop("the key store's thread has ended")
+        resolve()
+      })
+    })
   }
+
+  /** SQLite lets go of its files with the last statement, which may be when the thread ends: who copies them waits. */
+  readonly close: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.zipRight(
+      Effect.ignore(this.ask("close", [])),
+      Effect.promise(() => this.exited),
+    ),
+  )
 
   ask(kind: Request["kind"], clients: ReadonlyArray<string>): Effect.Effect<Keys, KeyStoreUnavailable> {
     return Effect.async((resume: Settle) => {
@@ -59,7 +73,7 @@ export const make = (options: { readonly directory: string }) =>
   Effect.gen(function* () {
     const thread = yield* Effect.acquireRelease(
       Effect.sync(() => new Thread(options.directory)),
-      (thread) => thread.ask("close", []).pipe(Effect.ignore),
+      (thread) => thread.close,
     )
     yield* thread.ask("find", [])
     const service: KeyStoreService = {

@@ -29,7 +29,6 @@ const work = () => {
     const failed = error instanceof Error ? error.message : String(error)
     answers = requests.map((request) => ({ number: request.number, failed }))
   }
-  // Whoever is told that it is closed may copy the files.
   const isLast = requests.some((request) => request.kind === "close")
   if (isLast) file.close()
   for (const answer of answers) port.postMessage(answer)
