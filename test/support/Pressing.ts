@@ -51,7 +51,8 @@ export class Pressing {
             // Some hang up before the answer comes: for them only the reply is lost.
             if (random.integer(20) === 0) await sender.sendUnheard(batch)
             const outcome = await sender.send(batch)
-            expect([undefined, 202, 429, 503]).toContain(outcome?.status)
+            // 408: what had come in half when the program was frozen is too late when it goes on.
+            expect([undefined, 202, 408, 429, 503]).toContain(outcome?.status)
             this.answered = outcome
             return outcome?.status === 202
           })
