@@ -92,8 +92,8 @@ export class BuildFold {
   }
 
   /**
-   * Folds events that `beyond` gave. Where a fold throws, either `failed` says so, and the build is to be reverted,
-   * as the event may have been folded in part; or everything since the last commit is thrown away and the build
+   * Folds events that `beyond` gave. Where a fold throws, either `failed` says so, and the build is reverted, as
+   * the event may have been folded in part; or everything since the last commit is thrown away and the build
    * stops: its checkpoint stays before the event, so that nothing is skipped.
    */
   fold(events: ReadonlyArray<RecordedEvent>, upTo: Position): void {
@@ -132,6 +132,8 @@ export class BuildFold {
         else if (!this.isAgain) this.unknown.passOver(unknown)
       } catch (error) {
         if (this.letters !== undefined) {
+          // At once: who is interrupted from here on commits what the working set holds.
+          this.revert()
           this.failed = { event, index, error: messageOf(error) }
           return
         }
@@ -151,7 +153,7 @@ export class BuildFold {
   /**
    * Folds events that `beyond` gave partition after partition: partitions share no documents, so that the order
    * between them changes nothing, and a fold that meets the same merchants again has their documents at hand. False
-   * where an event could not be folded: then the build is to be reverted, and all of it folded in the log's order,
+   * where an event could not be folded: then the build is reverted, and all of it is to be folded in the log's order,
    * which says at which event it fails.
    */
   foldByPartition({ groups, lastRecordedAt }: ByPartition, upTo: Position): boolean {
@@ -166,7 +168,6 @@ export class BuildFold {
         else for (const event of events) if (event.event.data.merchantId === merchantId) apply(event, working)
       }
     } catch {
-      // At once: who is interrupted from here on commits what the working set holds.
       this.revert()
       return false
     }

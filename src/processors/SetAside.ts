@@ -77,12 +77,7 @@ const foldInOrder = (
 ): Effect.Effect<void> => {
   const foldNow = Effect.suspend(() => {
     fold.fold(events, upTo)
-    const { failed } = fold
-    if (failed !== undefined) {
-      // At once: who is interrupted from here on commits what the working set holds.
-      fold.revert()
-      return setAside(folding, fold, failed, events, upTo)
-    }
+    if (fold.failed !== undefined) return setAside(folding, fold, fold.failed, events, upTo)
     return fold.stopped === undefined
       ? Effect.void
       : Effect.logError(`${fold.build.id} has stopped`, fold.stopped)
@@ -107,7 +102,6 @@ const setAside = (
     let left = events
     for (let failed: Failed | undefined = first; failed !== undefined; failed = fold.failed) {
       const { event, index } = failed
-      fold.revert()
       yield* backTo(folding, fold, event.position)
       if (fold.stopped !== undefined) return
       yield* folding.commit(fold)
@@ -117,7 +111,6 @@ const setAside = (
       // Read anew: what was in the way may have gone.
       const again: Failed | undefined = fold.failed
       if (again !== undefined) {
-        fold.revert()
         yield* parkOrStop(fold, again)
         if (fold.stopped !== undefined) return
         yield* folding.commit(fold)
