@@ -56,7 +56,8 @@ const decodeEntry = (text: string): StreamEntry => {
     : { revision: Number(text.slice(0, cut)), presence: JSON.parse(text.slice(cut + 1)) as PresenceFact }
 }
 const HEAD = Buffer.from("head", "latin1")
-const EMPTY = Buffer.alloc(0)
+/** What stands at an id. Not nothing: classic-level never frees its copy of an empty value. */
+const SEEN = Buffer.from([1])
 
 /** Keys that one step of filling the filter reads, and the pause after it: a tenth of a processor. */
 const FILL_KEYS = 2_000
@@ -92,13 +93,13 @@ export class LevelStreamIndex implements StreamIndex {
 
   static async open(options: LevelStreamIndexOptions): Promise<LevelStreamIndex> {
     mkdirSync(options.directory, { recursive: true, mode: 0o700 })
-    // Random ids don't compress, few large files keep the Bloom filters of all of them open, and the small
-    // cache is enough as SeenFilter answers for what is new.
+    // Random ids don't compress. Files are mapped, and merging makes a dozen of them resident: large enough that the
+    // Bloom filters of all stay open, and no larger. The small cache is enough as SeenFilter answers for what is new.
     const db = new ClassicLevel<Buffer, Buffer>(options.directory, {
       ...bytes,
       compression: false,
       writeBufferSize: 8 << 20,
-      maxFileSize: 32 << 20,
+      maxFileSize: 8 << 20,
       cacheSize: 8 << 20,
     })
     await db.open()
@@ -246,7 +247,7 @@ export class LevelStreamIndex implements StreamIndex {
     this.writing = layer
     this.now = new Layer()
     const batch = this.db.batch()
-    for (const id of layer.ids) batch.put(uuidToBytes(id), EMPTY)
+    for (const id of layer.ids) batch.put(uuidToBytes(id), SEEN)
     for (const [stream, entry] of layer.streams) {
       batch.put(streamKey(stream), Buffer.from(encodeEntry(entry), "latin1"))
       if (layer.changed.has(stream)) {

@@ -17,7 +17,7 @@ const PAGE_SIZE = 8_192
 /** The write-ahead log is moved into the database every 64 MB: a page that many commits change is moved once. */
 const CHECKPOINT_PAGES = 8_192
 /** Pages in memory, in KiB, of all writers of a build together. */
-const CACHE = 98_304
+const CACHE = 65_536
 /** How long one of several writers waits for the commit of another, which may have to wait for the disk. */
 const TURN_MS = 60_000
 
