@@ -42,7 +42,10 @@ export interface ClientsDump {
   readonly partitions: ReadonlyArray<PartitionDump>
 }
 
-/** Partitions are asked for one after the other, the mark after the last, so that it is behind what they know. */
+/**
+ * Partitions are asked for one after the other, the mark after the last, so that it is behind what they know. What is
+ * given of one is needed no more when the next one is asked for.
+ */
 export interface ClientsToWrite {
   readonly partitions: Iterable<PartitionDump>
   readonly mark: () => Mark | undefined
@@ -76,34 +79,62 @@ interface Head3 {
   readonly partitions: ReadonlyArray<PartitionSection>
 }
 
-const section = (what: Section, bytes: Buffer = Buffer.alloc(0)): Buffer => {
-  const text = Buffer.from(JSON.stringify(what), "utf8")
-  const length = Buffer.alloc(4)
-  length.writeUInt32LE(text.length)
-  return Buffer.concat([length, text, bytes])
+/** Bytes that are used again and again: a million clients would be a hundred megabytes of garbage every time. */
+export class Scratch {
+  #buffer = Buffer.alloc(0)
+  #end = 0
+
+  /** The next so many bytes; those given before may have moved. */
+  room(bytes: number): Buffer {
+    const end = this.#end + bytes
+    if (end > this.#buffer.length) {
+      const larger = Buffer.allocUnsafe(Math.ceil(end * 1.5))
+      this.#buffer.copy(larger, 0, 0, this.#end)
+      this.#buffer = larger
+    }
+    const room = this.#buffer.subarray(this.#end, end)
+    this.#end = end
+    return room
+  }
+
+  /** All that was written since it was cleared: valid until it is cleared again. */
+  get written(): Buffer {
+    return this.#buffer.subarray(0, this.#end)
+  }
+
+  clear(): void {
+    this.#end = 0
+  }
 }
 
-function* sectionsOf({ partitions, mark }: ClientsToWrite): Generator<Buffer> {
-  yield section({ format: FORMAT })
-  for (const { records, ...rest } of partitions) yield section({ ...rest, bytes: records.length }, records)
-  yield section({ mark: mark() ?? null })
+const putSection = (into: Scratch, what: Section, bytes: Buffer = Buffer.alloc(0)): void => {
+  const text = Buffer.from(JSON.stringify(what), "utf8")
+  const room = into.room(4 + text.length + bytes.length)
+  room.writeUInt32LE(text.length)
+  text.copy(room, 4)
+  bytes.copy(room, 4 + text.length)
 }
 
 /** How long partitions are taken before others get their turn. */
 const SLICE_MS = 5
 
-/** Several partitions in one go, as many as are made in a few milliseconds: a busy process comes back late to each. */
-function* slicesOf(clients: ClientsToWrite): Generator<Buffer> {
-  let some: Array<Buffer> = []
+/**
+ * The file from its beginning, several partitions in one go, as many as are made in a few milliseconds: a busy process
+ * comes back late to each. Each slice is valid until the next is asked for.
+ */
+function* slicesOf({ partitions, mark }: ClientsToWrite): Generator<Buffer> {
+  const slice = new Scratch()
   let began = performance.now()
-  for (const one of sectionsOf(clients)) {
-    some.push(one)
+  putSection(slice, { format: FORMAT })
+  for (const { records, ...rest } of partitions) {
+    putSection(slice, { ...rest, bytes: records.length }, records)
     if (performance.now() - began < SLICE_MS) continue
-    yield Buffer.concat(some)
-    some = []
+    yield slice.written
+    slice.clear()
     began = performance.now()
   }
-  yield Buffer.concat(some)
+  putSection(slice, { mark: mark() ?? null })
+  yield slice.written
 }
 
 /**

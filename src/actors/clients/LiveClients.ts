@@ -194,12 +194,13 @@ export class LiveClients {
   }
 
   /** A copy of everything but the idle times. */
-  dump(): Dump {
+  /** @param room where the records go: so many bytes. */
+  dump(room: (bytes: number) => Buffer = Buffer.allocUnsafe): Dump {
     const { columns, index } = this
     const numbers = new Map<number, number>()
     const merchants: Array<string> = []
     const odd: Array<readonly [string, string, number, number, number, number]> = []
-    const records = Buffer.allocUnsafe(this.index.size * RECORD)
+    const records = room(this.index.size * RECORD)
     let end = 0
     for (const { first } of this.queues.values()) {
       for (let place = first; place !== NONE; place = columns.next[place] as number) {

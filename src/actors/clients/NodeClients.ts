@@ -18,6 +18,7 @@ import {
   ClientsFileDamaged,
   type PartitionDump,
   readClients,
+  Scratch,
   writeClients,
 } from "./ClientsFile.js"
 import { PartitionClients } from "./PartitionClients.js"
@@ -148,15 +149,20 @@ export class NodeClients {
 
   /** A million clients take a second: each partition is of the moment when it is asked for. */
   private *dumps(): Generator<PartitionDump> {
+    const records = new Scratch()
     for (const clients of this.partitions.values()) {
       const { partition, live, ownIdleTimes, standardMs, isStandardInLog } = clients
       const known = this.served(partition) ?? clients.upTo
       if (known === start) continue
+      records.clear()
       const lacking = clients.lackingFacts(Number.POSITIVE_INFINITY)
       const own = [...ownIdleTimes]
       const watchedMerchants = this.merchantsOf(partition).dump()
       const standard = { standardMs, isStandardInLog }
-      yield { ...{ partition, upTo: known, own, lacking, watchedMerchants, ...standard }, ...live.dump() }
+      yield {
+        ...{ partition, upTo: known, own, lacking, watchedMerchants, ...standard },
+        ...live.dump((bytes) => records.room(bytes)),
+      }
     }
   }
 

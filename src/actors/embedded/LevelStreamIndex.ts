@@ -93,13 +93,14 @@ export class LevelStreamIndex implements StreamIndex {
 
   static async open(options: LevelStreamIndexOptions): Promise<LevelStreamIndex> {
     mkdirSync(options.directory, { recursive: true, mode: 0o700 })
-    // Random ids don't compress. Files are mapped, and merging makes a dozen of them resident: large enough that the
-    // Bloom filters of all stay open, and no larger. The small cache is enough as SeenFilter answers for what is new.
+    // Random ids don't compress, and the small cache is enough as SeenFilter answers for what is new. Files are
+    // mapped, and count as resident as far as they were read: 64 of 2 MB at most, beside ten that LevelDB wants.
     const db = new ClassicLevel<Buffer, Buffer>(options.directory, {
       ...bytes,
       compression: false,
       writeBufferSize: 8 << 20,
-      maxFileSize: 8 << 20,
+      maxFileSize: 2 << 20,
+      maxOpenFiles: 74,
       cacheSize: 8 << 20,
     })
     await db.open()

@@ -3,12 +3,17 @@ const BITS_PER_KEY = 12
 /** A block is 8 words of 32 bits, so that a look-up touches one line of the processor's cache. */
 const WORDS = 8
 const FIRST_TABLE_KEYS = 1 << 19
+/** Larger tables would ask for much memory at once, of which little is used for long. */
+const MOST_TABLE_KEYS = 1 << 23
 const LARGEST = 64 << 20
 
 /** One odd multiplier for each word of a block: they spread one hash into eight bits. */
 const SALTS = Int32Array.from([
   0x2c9277b5, 0x6a09e667, 0x3c6ef373, 0x510e527f, 0x1b873593, 0x5bd1e995, 0x4cf5ad43, 0x38b34ae5,
 ])
+
+const blocksFor = (keys: number): number => Math.ceil((keys * BITS_PER_KEY) / (WORDS * 32))
+const MOST_BLOCKS = blocksFor(MOST_TABLE_KEYS)
 
 interface Table {
   readonly words: Int32Array
@@ -26,7 +31,7 @@ const mix = (h: number): number => {
 
 /**
  * Which keys may have been seen: "no" is certain, "yes" is to be checked. Tables in the manner of the
- * split block Bloom filter (Putze, Sanders and Singler 2007), each twice as large as the one before; past
+ * split block Bloom filter (Putze, Sanders and Singler 2007), each twice as large as the one before up to a limit; past
  * `bytes` of memory it gives up, and answers "yes" to everything. Dashes in keys are passed over, so that
  * a UUID and its 32 hex digits are the same key.
  */
@@ -76,8 +81,7 @@ export class SeenFilter {
   }
 
   private grow(last: Table | undefined): Table | undefined {
-    const blocks =
-      last === undefined ? Math.ceil((FIRST_TABLE_KEYS * BITS_PER_KEY) / (WORDS * 32)) : last.blocks * 2
+    const blocks = last === undefined ? blocksFor(FIRST_TABLE_KEYS) : Math.min(last.blocks * 2, MOST_BLOCKS)
     this.used += blocks * WORDS * 4
     if (this.used > this.bytes) {
       this.full = true
