@@ -51,7 +51,7 @@ const RECORD = 16 + 8 + 8 + 8 + 4 + 2
  */
 export class LiveClients {
   private readonly columns = new Columns()
-  private readonly index = new PlaceIndex(() => this.columns.keys)
+  private readonly index = new PlaceIndex(this.columns.key)
   private readonly owners: Array<Owner | undefined> = []
   private readonly freeOwners: Array<number> = []
   /** Merchant → idle time → owner. */
@@ -84,8 +84,8 @@ export class LiveClients {
   whereaboutsAt(place: number): Whereabouts {
     if (place === NONE) return nowhere
     return {
-      address: this.columns.address[place] as number,
-      country: this.columns.country[place] as number,
+      address: this.columns.address.get(place),
+      country: this.columns.country.get(place),
     }
   }
 
@@ -116,11 +116,11 @@ export class LiveClients {
       this.index.add(clientKey, place)
       this.join(place, owner)
     } else {
-      const before = columns.merchant[place] as number
-      columns.address[place] = address
-      columns.country[place] = country
-      if (before === owner && columns.recordedAt[place] === active.recordedAt) {
-        columns.at[place] = active.at
+      const before = columns.merchant.get(place)
+      columns.address.set(place, address)
+      columns.country.set(place, country)
+      if (before === owner && columns.recordedAt.get(place) === active.recordedAt) {
+        columns.at.set(place, active.at)
         return
       }
       this.unlink(place, (this.owners[before] as Owner).afterMs)
@@ -129,17 +129,17 @@ export class LiveClients {
         this.leave(before)
       }
     }
-    columns.address[place] = address
-    columns.country[place] = country
-    columns.at[place] = active.at
-    columns.recordedAt[place] = active.recordedAt
+    columns.address.set(place, address)
+    columns.country.set(place, country)
+    columns.at.set(place, active.at)
+    columns.recordedAt.set(place, active.recordedAt)
     this.link(place, afterMs)
   }
 
   remove(clientKey: string): void {
     const place = this.index.find(clientKey)
     if (place === NONE) return
-    const number = this.columns.merchant[place] as number
+    const number = this.columns.merchant.get(place)
     this.unlink(place, (this.owners[number] as Owner).afterMs)
     this.index.remove(place)
     this.columns.give(place)
@@ -154,7 +154,7 @@ export class LiveClients {
   nextDue(): number {
     let next = Number.POSITIVE_INFINITY
     for (const [afterMs, { first }] of this.queues) {
-      next = Math.min(next, (this.columns.recordedAt[first] as number) + afterMs)
+      next = Math.min(next, this.columns.recordedAt.get(first) + afterMs)
     }
     return next
   }
@@ -164,9 +164,9 @@ export class LiveClients {
     const found: Array<Due> = []
     for (const [afterMs, { first }] of this.queues) {
       for (let place = first; place !== NONE && found.length < limit; ) {
-        if ((this.columns.recordedAt[place] as number) + afterMs > clock) break
+        if (this.columns.recordedAt.get(place) + afterMs > clock) break
         found.push(this.dueAt(place, afterMs))
-        place = this.columns.next[place] as number
+        place = this.columns.next.get(place)
       }
     }
     return found
@@ -178,8 +178,8 @@ export class LiveClients {
     for (const [afterMs, number] of [...(this.ownersOf.get(merchantId) ?? [])]) {
       const moving = new Map<number, Array<number>>()
       for (let place = this.queues.get(afterMs)?.first ?? NONE; place !== NONE; ) {
-        const after = columns.next[place] as number
-        if (columns.merchant[place] === number) {
+        const after = columns.next.get(place)
+        if (columns.merchant.get(place) === number) {
           const to = afterMsOf(this.whereaboutsAt(place))
           if (to !== afterMs) {
             const places = moving.get(to)
@@ -193,8 +193,10 @@ export class LiveClients {
     }
   }
 
-  /** A copy of everything but the idle times. */
-  /** @param room where the records go: so many bytes. */
+  /**
+   * A copy of everything but the idle times.
+   * @param room where the records go: so many bytes.
+   */
   dump(room: (bytes: number) => Buffer = Buffer.allocUnsafe): Dump {
     const { columns, index } = this
     const numbers = new Map<number, number>()
@@ -203,11 +205,11 @@ export class LiveClients {
     const records = room(this.index.size * RECORD)
     let end = 0
     for (const { first } of this.queues.values()) {
-      for (let place = first; place !== NONE; place = columns.next[place] as number) {
-        const at = columns.at[place] as number
-        const recordedAt = columns.recordedAt[place] as number
+      for (let place = first; place !== NONE; place = columns.next.get(place)) {
+        const at = columns.at.get(place)
+        const recordedAt = columns.recordedAt.get(place)
         const { address, country } = this.whereaboutsAt(place)
-        const owner = columns.merchant[place] as number
+        const owner = columns.merchant.get(place)
         const { id } = this.owners[owner] as Owner
         if (index.isOdd(place)) {
           odd.push([index.keyOf(place), id, at, recordedAt, address, country])
@@ -218,9 +220,7 @@ export class LiveClients {
           number = merchants.push(id) - 1
           numbers.set(owner, number)
         }
-        for (let word = 0; word < 4; word++) {
-          end = records.writeInt32LE(columns.keys[place * 4 + word] as number, end)
-        }
+        for (const word of columns.key) end = records.writeInt32LE(word.get(place), end)
         end = records.writeDoubleLE(at, end)
         end = records.writeDoubleLE(recordedAt, end)
         end = records.writeDoubleLE(address, end)
@@ -240,12 +240,13 @@ export class LiveClients {
     const places: Array<number> = []
     for (let from = 0; from + RECORD <= records.length; from += RECORD) {
       const place = columns.take()
-      for (let word = 0; word < 4; word++)
-        columns.keys[place * 4 + word] = records.readInt32LE(from + word * 4)
-      columns.at[place] = records.readDoubleLE(from + 16)
-      columns.recordedAt[place] = records.readDoubleLE(from + 24)
-      columns.address[place] = records.readDoubleLE(from + 32)
-      columns.country[place] = records.readUInt16LE(from + 44)
+      columns.key.forEach((word, at) => {
+        word.set(place, records.readInt32LE(from + at * 4))
+      })
+      columns.at.set(place, records.readDoubleLE(from + 16))
+      columns.recordedAt.set(place, records.readDoubleLE(from + 24))
+      columns.address.set(place, records.readDoubleLE(from + 32))
+      columns.country.set(place, records.readUInt16LE(from + 44))
       const merchantId = merchants[records.readInt32LE(from + 40)] as string
       this.join(place, this.owner(merchantId, afterMsOf(merchantId, this.whereaboutsAt(place))))
       this.index.addKept(place)
@@ -253,9 +254,8 @@ export class LiveClients {
     }
     const { recordedAt } = columns
     // In order, so that each is linked at the end of its queue.
-    places.sort((a, b) => (recordedAt[a] as number) - (recordedAt[b] as number))
-    for (const place of places)
-      this.link(place, (this.owners[columns.merchant[place] as number] as Owner).afterMs)
+    places.sort((a, b) => recordedAt.get(a) - recordedAt.get(b))
+    for (const place of places) this.link(place, (this.owners[columns.merchant.get(place)] as Owner).afterMs)
     for (const [key, merchantId, at, recorded, address, country] of odd) {
       const whereabouts = { address, country }
       const afterMs = afterMsOf(merchantId, whereabouts)
@@ -264,13 +264,13 @@ export class LiveClients {
   }
 
   private activeAt(place: number): Active {
-    return { at: this.columns.at[place] as number, recordedAt: this.columns.recordedAt[place] as number }
+    return { at: this.columns.at.get(place), recordedAt: this.columns.recordedAt.get(place) }
   }
 
   private dueAt(place: number, afterMs: number): Due {
     return {
       clientKey: this.index.keyOf(place),
-      merchantId: (this.owners[this.columns.merchant[place] as number] as Owner).id,
+      merchantId: (this.owners[this.columns.merchant.get(place)] as Owner).id,
       active: this.activeAt(place),
       ...this.whereaboutsAt(place),
       afterMs,
@@ -292,7 +292,7 @@ export class LiveClients {
   }
 
   private join(place: number, owner: number): void {
-    this.columns.merchant[place] = owner
+    this.columns.merchant.set(place, owner)
     ;(this.owners[owner] as Owner).clients++
   }
 
@@ -316,28 +316,28 @@ export class LiveClients {
       this.queues.set(afterMs, queue)
     }
     let before = queue.last
-    while (before !== NONE && (recordedAt[before] as number) > (recordedAt[place] as number)) {
-      before = previous[before] as number
+    while (before !== NONE && recordedAt.get(before) > recordedAt.get(place)) {
+      before = previous.get(before)
     }
-    const after = before === NONE ? queue.first : (next[before] as number)
-    previous[place] = before
-    next[place] = after
+    const after = before === NONE ? queue.first : next.get(before)
+    previous.set(place, before)
+    next.set(place, after)
     if (before === NONE) queue.first = place
-    else next[before] = place
+    else next.set(before, place)
     if (after === NONE) queue.last = place
-    else previous[after] = place
+    else previous.set(after, place)
     queue.size++
   }
 
   private unlink(place: number, afterMs: number): void {
     const { next, previous } = this.columns
     const queue = this.queues.get(afterMs) as Queue
-    const before = previous[place] as number
-    const after = next[place] as number
+    const before = previous.get(place)
+    const after = next.get(place)
     if (before === NONE) queue.first = after
-    else next[before] = after
+    else next.set(before, after)
     if (after === NONE) queue.last = before
-    else previous[after] = before
+    else previous.set(after, before)
     if (--queue.size === 0) this.queues.delete(afterMs)
   }
 
@@ -349,7 +349,7 @@ export class LiveClients {
     const others: Array<number> = []
     for (let place = this.queues.get(afterMs)?.first ?? NONE; place !== NONE; ) {
       others.push(place)
-      place = this.columns.next[place] as number
+      place = this.columns.next.get(place)
     }
     this.queues.delete(afterMs)
     let at = 0
@@ -359,7 +359,7 @@ export class LiveClients {
       this.leave(from)
       for (; at < others.length; at++) {
         const other = others[at] as number
-        if ((recordedAt[other] as number) > (recordedAt[place] as number)) break
+        if (recordedAt.get(other) > recordedAt.get(place)) break
         this.link(other, afterMs)
       }
       this.link(place, afterMs)

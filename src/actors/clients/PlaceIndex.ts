@@ -1,3 +1,4 @@
+import type { Column } from "./Columns.js"
 import { formatKey, parsed, parseKey } from "./KeyBytes.js"
 
 const EMPTY = -1
@@ -13,8 +14,8 @@ export class PlaceIndex {
   private readonly odd = new Map<string, number>()
   private readonly oddKeys = new Map<number, string>()
 
-  /** @param keys where the keys of places stand, four numbers each. */
-  constructor(private readonly keys: () => Int32Array) {}
+  /** @param key where the keys of places stand. */
+  constructor(private readonly key: readonly [Column, Column, Column, Column]) {}
 
   get size(): number {
     return this.count + this.odd.size
@@ -37,14 +38,8 @@ export class PlaceIndex {
   keyOf(place: number): string {
     const odd = this.oddKeys.get(place)
     if (odd !== undefined) return odd
-    const keys = this.keys()
-    const at = place * 4
-    return formatKey(
-      keys[at] as number,
-      keys[at + 1] as number,
-      keys[at + 2] as number,
-      keys[at + 3] as number,
-    )
+    const [a, b, c, d] = this.key
+    return formatKey(a.get(place), b.get(place), c.get(place), d.get(place))
   }
 
   /** The key has no place yet. */
@@ -54,11 +49,11 @@ export class PlaceIndex {
       this.oddKeys.set(place, key)
       return
     }
-    this.keys().set(parsed, place * 4)
+    for (let word = 0; word < 4; word++) this.key[word]?.set(place, parsed[word] as number)
     this.addKept(place)
   }
 
-  /** A place whose key stands in `keys` already. */
+  /** A place whose key stands in the columns already. */
   addKept(place: number): void {
     if ((this.count + 1) * 3 > this.table.length * 2) this.grow()
     this.table[this.slotOf(place)] = place
@@ -80,7 +75,7 @@ export class PlaceIndex {
     for (let slot = (hole + 1) & mask; ; slot = (slot + 1) & mask) {
       const other = this.table[slot] as number
       if (other === EMPTY) break
-      const home = (this.keys()[other * 4] as number) & mask
+      const home = this.key[0].get(other) & mask
       if (((slot - home) & mask) >= ((slot - hole) & mask)) {
         this.table[hole] = other
         hole = slot
@@ -91,20 +86,21 @@ export class PlaceIndex {
 
   /** The slot of the parsed key, or the empty one where it belongs. */
   private slotOfParsed(): number {
-    const keys = this.keys()
+    const [first, second, third, fourth] = this.key
     const mask = this.table.length - 1
     const [a, b, c, d] = parsed as unknown as readonly [number, number, number, number]
     for (let slot = a & mask; ; slot = (slot + 1) & mask) {
       const place = this.table[slot] as number
       if (place === EMPTY) return slot
-      const at = place * 4
-      if (keys[at] === a && keys[at + 1] === b && keys[at + 2] === c && keys[at + 3] === d) return slot
+      const isSame =
+        first.get(place) === a && second.get(place) === b && third.get(place) === c && fourth.get(place) === d
+      if (isSame) return slot
     }
   }
 
   private slotOf(place: number): number {
     const mask = this.table.length - 1
-    let slot = (this.keys()[place * 4] as number) & mask
+    let slot = this.key[0].get(place) & mask
     while (this.table[slot] !== EMPTY && this.table[slot] !== place) slot = (slot + 1) & mask
     return slot
   }
