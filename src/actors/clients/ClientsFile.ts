@@ -26,7 +26,7 @@ export interface PartitionDump extends Dump {
   readonly watchedMerchants: WatchedMerchants
 }
 
-/** The merchants whose silence is watched: their ids are no numbers, so all of them are `odd`. */
+/** The merchants whose silence is watched, all of them in `odd`. */
 export interface WatchedMerchants extends Pick<Dump, "odd">, Pick<PartitionDump, "own" | "lacking"> {
   /** Those that were reported; missing in files of a version before, as is what was learned. */
   readonly silent?: ReadonlyArray<readonly [merchantId: string, silence: Silence]>

@@ -31,14 +31,17 @@ export interface Due extends Whereabouts {
 /** Of a client that nothing is known of. */
 export const nowhere: Whereabouts = { address: NO_ADDRESS, country: 0 }
 
+/** A client whose key is a text: key, merchant, activity time, recording time, address, country. */
+type Text = readonly [string, string, number, number, number, number]
+
 /** All clients of a table, as they are written to a file. */
 export interface Dump {
   /** Merchants, as the records number them. */
   readonly merchants: ReadonlyArray<string>
   /** RECORD bytes for each client. */
   readonly records: Buffer
-  /** Those whose keys are no 128 bits: key, merchant, activity time, recording time, address, country. */
-  readonly odd: ReadonlyArray<readonly [string, string, number, number, number, number]>
+  /** Those whose keys are no 128 bits. */
+  readonly odd: ReadonlyArray<Text>
 }
 
 /** Key, activity time, recording time, address, number of the merchant, country. */
@@ -201,34 +204,40 @@ export class LiveClients {
     const { columns, index } = this
     const numbers = new Map<number, number>()
     const merchants: Array<string> = []
-    const odd: Array<readonly [string, string, number, number, number, number]> = []
+    const odd: Array<Text> = []
     const records = room(this.index.size * RECORD)
     let end = 0
     for (const { first } of this.queues.values()) {
       for (let place = first; place !== NONE; place = columns.next.get(place)) {
-        const at = columns.at.get(place)
-        const recordedAt = columns.recordedAt.get(place)
-        const { address, country } = this.whereaboutsAt(place)
-        const owner = columns.merchant.get(place)
-        const { id } = this.owners[owner] as Owner
         if (index.isOdd(place)) {
-          odd.push([index.keyOf(place), id, at, recordedAt, address, country])
+          odd.push(this.textAt(place))
           continue
         }
+        const owner = columns.merchant.get(place)
+        const { id } = this.owners[owner] as Owner
         let number = numbers.get(owner)
         if (number === undefined) {
           number = merchants.push(id) - 1
           numbers.set(owner, number)
         }
         for (const word of columns.key) end = records.writeInt32LE(word.get(place), end)
-        end = records.writeDoubleLE(at, end)
-        end = records.writeDoubleLE(recordedAt, end)
-        end = records.writeDoubleLE(address, end)
+        for (const column of [columns.at, columns.recordedAt, columns.address])
+          end = records.writeDoubleLE(column.get(place), end)
         end = records.writeInt32LE(number, end)
-        end = records.writeUInt16LE(country, end)
+        end = records.writeUInt16LE(columns.country.get(place), end)
       }
     }
     return { merchants, odd, records: records.subarray(0, end) }
+  }
+
+  /** The same with all keys as texts, for few: any of them may be odd, and none has to be. */
+  texts(): Dump["odd"] {
+    const texts: Array<Text> = []
+    for (const { first } of this.queues.values()) {
+      for (let place = first; place !== NONE; place = this.columns.next.get(place))
+        texts.push(this.textAt(place))
+    }
+    return texts
   }
 
   /** Fills an empty table. */
@@ -261,6 +270,13 @@ export class LiveClients {
       const afterMs = afterMsOf(merchantId, whereabouts)
       this.put(key, merchantId, afterMs, { at, recordedAt: recorded }, whereabouts)
     }
+  }
+
+  private textAt(place: number): Text {
+    const { id } = this.owners[this.columns.merchant.get(place)] as Owner
+    const { at, recordedAt } = this.activeAt(place)
+    const { address, country } = this.whereaboutsAt(place)
+    return [this.index.keyOf(place), id, at, recordedAt, address, country]
   }
 
   private activeAt(place: number): Active {

@@ -122,7 +122,7 @@ export class PartitionMerchants extends PartitionClients {
     return {
       own: [...this.own],
       lacking: this.lackingFacts(Number.POSITIVE_INFINITY),
-      odd: this.live.dump().odd,
+      odd: this.live.texts(),
       // A partition of another owner is kept as it was found: who reads this asks the index as well.
       ...(this.lacksSilent
         ? {}

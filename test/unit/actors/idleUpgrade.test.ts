@@ -126,6 +126,16 @@ describe("a log of a version that kept less in it", () => {
     await world.close()
   })
 
+  it("keeps a watched merchant whose id could be the key of a client", () => {
+    const merchantId = "abcdefghijklmnopqrstuA"
+    const before = new PartitionMerchants(partitionOf(merchantId))
+    before.setTimes(merchantId, { idleAfterSeconds: 300 })
+    before.live.put(merchantId, merchantId, 5 * MINUTE, { at: START, recordedAt: START })
+    const after = new PartitionMerchants(partitionOf(merchantId))
+    after.restore(JSON.parse(JSON.stringify(before.dump())), "7" as Position)
+    expect(after.live.get(merchantId)).toEqual({ at: START, recordedAt: START })
+  })
+
   it("keeps that its file does not say who is silent, when another one is written before the log was read", () => {
     const before = new PartitionMerchants(partitionOf("m-1"))
     before.restore({ own: [["m-1", { idleAfterSeconds: 300 }]], lacking: [], odd: [] }, "7" as Position)

@@ -108,6 +108,29 @@ describe("live clients", () => {
   /** The same in a Map, with a look at everything. */
   const model = new Map<string, { merchant: string; recordedAt: number; whereabouts: Whereabouts }>()
 
+  it("are found, go and come back in any number", () => {
+    const keys = Array.from({ length: 3_000 }, () => keyOf(randomBytes(16)))
+    const live = new LiveClients()
+    keys.forEach((key, at) => {
+      live.put(key, `m-${at % 3}`, 100, { at, recordedAt: at })
+    })
+    for (let at = 0; at < keys.length; at += 2) live.remove(keys[at] as string)
+    for (let at = 0; at < keys.length; at += 6) {
+      live.put(keys[at] as string, "m-0", 100, { at, recordedAt: 10_000 + at })
+    }
+    const again = new LiveClients()
+    again.restore(live.dump(), () => 100)
+    for (const one of [live, again]) {
+      expect(one.size).toBe(2_000)
+      keys.forEach((key, at) => {
+        const recordedAt = at % 6 === 0 ? 10_000 + at : at % 2 === 0 ? undefined : at
+        expect(one.get(key)?.recordedAt).toBe(recordedAt)
+      })
+      expect(one.due(3_100, 10_000)).toHaveLength(1_500)
+    }
+    expect(again.texts()).toEqual(live.texts())
+  })
+
   it("are those of a plain map, whatever comes, goes, changes and is restored", () => {
     const keys = [...Array.from({ length: 40 }, () => keyOf(randomBytes(16))), "odd-1", "odd-2"]
     const step = fc.record({
