@@ -89,15 +89,14 @@ const isIn = (group: OracleGroup, { address, country }: Place): boolean =>
       return bits(address).startsWith(bits(network).slice(0, 1 + Number(length)))
     }))
 
-/** The idle time at a place in the log of a client of whom so much is known. */
-const inForceAt = (
-  place: number,
+/** The idle time, after these changes, of a client of whom so much is known. */
+const inForceAfter = (
   changes: ReadonlyArray<OracleChange>,
   merchant: string,
   where: Place,
   standard: number,
 ): number => {
-  const said = changes.filter((change) => change.before <= place).reverse()
+  const said = changes.toReversed()
   for (const who of [merchant, SYSTEM, STANDARD]) {
     const own = said.filter((change) => change.merchant === who)
     const groups = own.find((change) => change.groups !== undefined)?.groups ?? []
@@ -115,18 +114,21 @@ const overdue = (
   next: Placed | undefined,
   end: number,
   changes: ReadonlyArray<OracleChange>,
-  inForce: (place: number) => number,
+  inForce: (changes: ReadonlyArray<OracleChange>) => number,
 ): { at: number; idleAfterMs: number } | undefined => {
-  let idleAfterMs = inForce(record.place)
+  const past = changes.filter(({ before }) => before <= record.place)
+  let idleAfterMs = inForce(past)
   let from = record.recordedAt
-  for (const change of [...changes.filter(({ before }) => before > record.place), undefined]) {
+  // Several may stand at one place: each is in force until the next, and the clock looks in between.
+  for (let said = past.length; said <= changes.length; said++) {
+    const change = changes[said]
     const over = change !== undefined && (next === undefined || change.before <= next.place)
     const to = over ? change.recordedAt : (next?.recordedAt ?? end)
     const due = Math.max(from, record.recordedAt + idleAfterMs)
     if (due <= to) return { at: due, idleAfterMs }
     if (!over) return undefined
     from = change.recordedAt
-    idleAfterMs = inForce(change.before)
+    idleAfterMs = inForce(changes.slice(0, said + 1))
   }
   return undefined
 }
@@ -168,10 +170,10 @@ export const idlePeriods = (
     const of = changesOf.get(merchant) ?? []
     own.forEach((record, index) => {
       const next = own[index + 1]
-      const inForce = (place: number) =>
-        of.length === 0 ? standard : inForceAt(place, of, merchant, record.where, standard)
+      const inForce = (said: ReadonlyArray<OracleChange>) =>
+        said.length === 0 ? standard : inForceAfter(said, merchant, record.where, standard)
       const due = overdue(record, next, end, of, inForce)
-      const gap = next === undefined ? undefined : inForce(next.place)
+      const gap = next === undefined ? undefined : inForce(of.filter(({ before }) => before <= next.place))
       const byEvent =
         due === undefined && next !== undefined && gap !== undefined && next.at - record.at >= gap
       if (due === undefined && !byEvent) return
