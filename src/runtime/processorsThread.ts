@@ -19,6 +19,7 @@ import type { Progress } from "../processors/Processors.js"
 import type { Runner } from "../processors/Runner.js"
 import { projectionsWith } from "../projections/index.js"
 import { type Build, ReadModels } from "../readmodels/ReadModels.js"
+import { collectAtRest } from "../threads/collectAtRest.js"
 import { yieldToRequests } from "../threads/yieldToRequests.js"
 import { type LogForThread, layerInThread } from "./EventLogs.js"
 import { reactorsHere } from "./Reactors.js"
@@ -62,6 +63,7 @@ const port = parentPort
 if (port === null) throw new Error("processorsThread has to be started as a thread")
 const data = workerData as ProcessorsThreadData
 yieldToRequests(data.isAside ? "last" : "late")
+collectAtRest()
 const say = (message: ProcessorsMessage): void => port.postMessage(message)
 
 /** Beside those that always run: `TIDEMARK_PROJECTIONS=hourly, funnel`. */

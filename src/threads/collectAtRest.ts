@@ -1,0 +1,31 @@
+import { performance } from "node:perf_hooks"
+import { getHeapStatistics, setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+
+const LOOK_MS = 5_000
+/** At rest: so much of the time since the last look was spent in work, at most. */
+const AT_REST = 0.05
+/** Growth of the heap since it was last collected that is worth a pause. */
+const GROWTH = 32 << 20
+
+/**
+ * V8 collects when a heap has grown, not when there is time for it: after much work a thread that has little to do
+ * keeps what it threw away for as long as that stays so, a hundred megabytes and more. To be called once in the thread
+ * that it is for.
+ */
+export const collectAtRest = (lookMs = LOOK_MS): void => {
+  setFlagsFromString("--expose-gc")
+  const collect = runInNewContext("gc") as () => void
+  const heap = () => getHeapStatistics().total_physical_size
+  let kept = heap()
+  let before = performance.eventLoopUtilization()
+  setInterval(() => {
+    const now = performance.eventLoopUtilization()
+    const { utilization } = performance.eventLoopUtilization(now, before)
+    before = now
+    kept = Math.min(kept, heap())
+    if (utilization > AT_REST || heap() - kept < GROWTH) return
+    collect()
+    kept = heap()
+  }, lookMs).unref()
+}
