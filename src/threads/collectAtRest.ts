@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks"
-import { getHeapStatistics, setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
+import { getHeapStatistics } from "node:v8"
+import { garbageCollector } from "./garbageCollector.js"
 
 const LOOK_MS = 5_000
 /** At rest: so much of the time since the last look was spent in work, at most. */
@@ -14,8 +14,7 @@ const GROWTH = 32 << 20
  * that it is for.
  */
 export const collectAtRest = (lookMs = LOOK_MS): void => {
-  setFlagsFromString("--expose-gc")
-  const collect = runInNewContext("gc") as () => void
+  const collect = garbageCollector()
   const heap = () => getHeapStatistics().total_physical_size
   let kept = heap()
   let before = performance.eventLoopUtilization()
@@ -23,8 +22,9 @@ export const collectAtRest = (lookMs = LOOK_MS): void => {
     const now = performance.eventLoopUtilization()
     const { utilization } = performance.eventLoopUtilization(now, before)
     before = now
-    kept = Math.min(kept, heap())
-    if (utilization > AT_REST || heap() - kept < GROWTH) return
+    const size = heap()
+    kept = Math.min(kept, size)
+    if (utilization > AT_REST || size - kept < GROWTH) return
     collect()
     kept = heap()
   }, lookMs).unref()

@@ -1,9 +1,8 @@
 import { copyFileSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { describe, expect, it } from "vitest"
 import { filesOf, PAGE_SIZE } from "../../src/eventlog/embedded/Files.js"
 import { inspect } from "../../src/eventlog/embedded/Opening.js"
+import { garbageCollector } from "../../src/threads/garbageCollector.js"
 import {
   copyOf,
   killedLog,
@@ -20,8 +19,7 @@ const FRAME = 24 + PAGE_SIZE
 
 /** A connection with statements stays half open until those are collected. */
 const collectGarbage = async (): Promise<void> => {
-  setFlagsFromString("--expose-gc")
-  runInNewContext("gc")()
+  garbageCollector()()
   await new Promise((resolve) => setImmediate(resolve))
 }
 

@@ -206,6 +206,7 @@ export class LiveClients {
     const merchants: Array<string> = []
     const odd: Array<Text> = []
     const records = room(this.index.size * RECORD)
+    const doubles = [columns.at, columns.recordedAt, columns.address]
     let end = 0
     for (const { first } of this.queues.values()) {
       for (let place = first; place !== NONE; place = columns.next.get(place)) {
@@ -221,8 +222,7 @@ export class LiveClients {
           numbers.set(owner, number)
         }
         for (const word of columns.key) end = records.writeInt32LE(word.get(place), end)
-        for (const column of [columns.at, columns.recordedAt, columns.address])
-          end = records.writeDoubleLE(column.get(place), end)
+        for (const column of doubles) end = records.writeDoubleLE(column.get(place), end)
         end = records.writeInt32LE(number, end)
         end = records.writeUInt16LE(columns.country.get(place), end)
       }

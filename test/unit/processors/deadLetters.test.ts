@@ -1,6 +1,4 @@
 import { createHash } from "node:crypto"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
@@ -15,11 +13,11 @@ import type { Projection } from "../../../src/processors/Projection.js"
 import type { Runner } from "../../../src/processors/Runner.js"
 import { makeMemoryReadModels } from "../../../src/readmodels/MemoryReadModels.js"
 import type { ReadModelsService } from "../../../src/readmodels/ReadModels.js"
+import { garbageCollector } from "../../../src/threads/garbageCollector.js"
 import { until } from "../../support/until.js"
 import { Bench, run, type TestEvent } from "./support.js"
 
-setFlagsFromString("--expose-gc")
-const collectGarbage = runInNewContext("gc") as () => void
+const collectGarbage = garbageCollector()
 
 const now = Date.parse("2026-11-21T12:00:00Z")
 
