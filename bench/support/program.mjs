@@ -1,5 +1,5 @@
 // Other processes of a benchmark: scripts that print JSON, and the program itself.
-import { spawn } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 
@@ -7,9 +7,34 @@ export const root = new URL("../..", import.meta.url).pathname
 export const tidemark = join(root, "bin", "tidemark.mjs")
 export const KEY = "bench-key"
 
-/** A script that runs by itself: `output` is what it prints; it rejects with its errors when it fails. */
-export const spawned = (args, env = {}) => {
-  const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, ...env } })
+/** Cores that this process may use, by number; none where the system does not say (it is asked as Linux is). */
+const allowed = () => {
+  if (process.platform !== "linux") return []
+  const list = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? ""
+  return list.split(",").flatMap((part) => {
+    const [first, last = first] = part.split("-").map(Number)
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i)
+  })
+}
+
+/** A command on the first so many cores, and no others; as it is where that can't be had, with a word about it. */
+const onCores = (cores, command) => {
+  const own = allowed()
+  if (own.length === cores) return command
+  const hasTaskset = spawnSync("taskset", ["--version"]).status === 0
+  if (own.length > cores && hasTaskset) return ["taskset", "-c", own.slice(0, cores).join(","), ...command]
+  console.error(`Not held to ${cores} cores: that takes Linux, taskset and as many cores.`)
+  return command
+}
+
+/**
+ * A script that runs by itself, on so many cores when a number is given: `output` is what it prints; it rejects with
+ * its errors when it fails.
+ */
+export const spawned = (args, env = {}, cores = undefined) => {
+  const node = [process.execPath, ...args]
+  const [command, ...rest] = cores === undefined ? node : onCores(cores, node)
+  const child = spawn(command, rest, { cwd: root, env: { ...process.env, ...env } })
   let text = ""
   let errors = ""
   child.stdout.on("data", (part) => {
@@ -26,9 +51,15 @@ export const spawned = (args, env = {}) => {
   return { pid: child.pid, isRunning: () => child.exitCode === null && child.signalCode === null, output }
 }
 
+const last = (text) => JSON.parse(text.trim().split("\n").at(-1))
+
 export const output = (args, env) => spawned(args, env).output
 
-export const json = async (args, env) => JSON.parse((await output(args, env)).trim().split("\n").at(-1))
+/** The last line of what a script prints. */
+export const json = async (args, env) => last(await output(args, env))
+
+/** The same of a script that is held to so many cores, with all of its threads. */
+export const jsonOnCores = async (cores, args) => last(await spawned(args, {}, cores).output)
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 

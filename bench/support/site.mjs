@@ -6,7 +6,7 @@ import { definitionOf } from "../../dist/processors/Projection.js"
 import { projections } from "../../dist/projections/index.js"
 import { RegistryFile } from "../../dist/readmodels/embedded/RegistryFile.js"
 import { makeHistory } from "../history.mjs"
-import { json, root } from "./program.mjs"
+import { json, jsonOnCores, root } from "./program.mjs"
 import { count, per } from "./text.mjs"
 
 /** Where a history of so many events, or of that name, is kept when no directory is named. */
@@ -20,11 +20,15 @@ export const fold = async (dir, readModels, profile) => {
   return json([script("replayAll.mjs"), dir, readModels, ...(profile === undefined ? [] : [profile])])
 }
 
-/** Rebuilds a projection beside read models that are up to date; what `rebuildOnce.mjs` prints. */
-export const rebuildOnce = (dir, readModels, projection, threads) =>
-  json([script("rebuildOnce.mjs"), dir, readModels, projection, String(threads)])
+/**
+ * Rebuilds a projection beside read models that are up to date, on so many cores in as many threads, with all
+ * that V8 does in threads of its own; what `rebuildOnce.mjs` prints.
+ */
+export const rebuildOnce = (dir, readModels, projection, cores) =>
+  jsonOnCores(cores, [script("rebuildOnce.mjs"), dir, readModels, projection, String(cores)])
 
-export const bare = (dir, ...what) => json([script("bareReplay.mjs"), join(dir, "log"), ...what])
+/** On one core. */
+export const bare = (dir, ...what) => jsonOnCores(1, [script("bareReplay.mjs"), join(dir, "log"), ...what])
 
 /** Whether every projection of this code serves there, to the end of the log. */
 const isFolded = (readModels) => {

@@ -43,8 +43,8 @@ export interface ClientsDump {
 }
 
 /**
- * Partitions are asked for one after the other, the mark after the last, so that it is behind what they know. What is
- * given of one is needed no more when the next one is asked for.
+ * Partitions are asked for one after the other, and the records of each at once; the mark after the last, so that it is
+ * behind what they know.
  */
 export interface ClientsToWrite {
   readonly partitions: Iterable<PartitionDump>
@@ -71,7 +71,7 @@ interface Head {
   readonly format: typeof FORMAT
 }
 
-type PartitionSection = Omit<PartitionDump, "records"> & { readonly bytes: number }
+type PartitionSection = Omit<PartitionDump, "records">
 
 interface Head3 {
   readonly format: typeof FORMAT_3
@@ -79,77 +79,91 @@ interface Head3 {
   readonly partitions: ReadonlyArray<PartitionSection>
 }
 
-/** Bytes that are used again and again: a million clients would be a hundred megabytes of garbage every time. */
-export class Scratch {
-  #buffer = Buffer.alloc(0)
-  #end = 0
+/**
+ * What is to be written, in pieces that are used again and again: half a million clients of one partition would be
+ * forty megabytes of garbage every time, or of holes in the heap where they were in one piece.
+ */
+export class Slice {
+  readonly #pieces: Array<Buffer> = []
+  #size = 0
 
-  /** The next so many bytes; those given before may have moved. */
-  room(bytes: number): Buffer {
-    const end = this.#end + bytes
-    if (end > this.#buffer.length) {
-      const larger = Buffer.allocUnsafe(Math.ceil(end * 1.5))
-      this.#buffer.copy(larger, 0, 0, this.#end)
-      this.#buffer = larger
+  put(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; ) {
+      const used = this.#size % PIECE
+      const number = Math.floor(this.#size / PIECE)
+      this.#pieces[number] ??= Buffer.allocUnsafeSlow(PIECE)
+      const some = bytes.subarray(at, at + PIECE - used)
+      this.#pieces[number].set(some, used)
+      at += some.length
+      this.#size += some.length
     }
-    const room = this.#buffer.subarray(this.#end, end)
-    this.#end = end
-    return room
   }
 
-  /** All that was written since it was cleared: valid until it is cleared again. */
-  get written(): Buffer {
-    return this.#buffer.subarray(0, this.#end)
+  putSection(what: Section): void {
+    const text = Buffer.from(JSON.stringify(what), "utf8")
+    const length = Buffer.alloc(4)
+    length.writeUInt32LE(text.length)
+    this.put(length)
+    this.put(text)
+  }
+
+  /** All that was put since it was cleared: valid until it is cleared again. */
+  *written(): Generator<Buffer> {
+    for (let from = 0; from < this.#size; from += PIECE) {
+      const piece = this.#pieces[from / PIECE] as Buffer
+      yield piece.subarray(0, Math.min(PIECE, this.#size - from))
+    }
   }
 
   clear(): void {
-    this.#end = 0
+    this.#size = 0
   }
 }
 
-const putSection = (into: Scratch, what: Section, bytes: Buffer = Buffer.alloc(0)): void => {
-  const text = Buffer.from(JSON.stringify(what), "utf8")
-  const room = into.room(4 + text.length + bytes.length)
-  room.writeUInt32LE(text.length)
-  text.copy(room, 4)
-  bytes.copy(room, 4 + text.length)
-}
+const PIECE = 256 * 1024
 
 /** How long partitions are taken before others get their turn. */
 const SLICE_MS = 5
 
 /**
  * The file from its beginning, several partitions in one go, as many as are made in a few milliseconds: a busy process
- * comes back late to each. Each slice is valid until the next is asked for.
+ * comes back late to each. It is in the slice when it is asked for, and is cleared when the next is.
  */
-function* slicesOf({ partitions, mark }: ClientsToWrite): Generator<Buffer> {
-  const slice = new Scratch()
+function* slicesOf({ partitions, mark }: ClientsToWrite, slice: Slice): Generator<void> {
+  slice.clear()
   let began = performance.now()
-  putSection(slice, { format: FORMAT })
+  slice.putSection({ format: FORMAT })
   for (const { records, ...rest } of partitions) {
-    putSection(slice, { ...rest, bytes: records.length }, records)
+    slice.putSection(rest)
+    for (const some of records) slice.put(some)
     if (performance.now() - began < SLICE_MS) continue
-    yield slice.written
+    yield
     slice.clear()
     began = performance.now()
   }
-  putSection(slice, { mark: mark() ?? null })
-  yield slice.written
+  slice.putSection({ mark: mark() ?? null })
+  yield
 }
 
 /**
  * Written beside and moved into place, so that a crash leaves the one before. Between two slices others get their
  * turn: each partition is of the moment when it is asked for.
  */
-export const writeClients = async (path: string, clients: ClientsToWrite): Promise<void> => {
+export const writeClients = async (
+  path: string,
+  clients: ClientsToWrite,
+  slice: Slice = new Slice(),
+): Promise<void> => {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   const beside = `${path}.new`
   const file = await open(beside, "w", 0o600)
   try {
     let sum = 0
-    for (const part of slicesOf(clients)) {
-      sum = crc32(part, sum)
-      await file.writeFile(part)
+    for (const _ of slicesOf(clients, slice)) {
+      for (const piece of slice.written()) {
+        sum = crc32(piece, sum)
+        await file.writeFile(piece)
+      }
     }
     const end = Buffer.alloc(4)
     end.writeUInt32LE(sum)
@@ -182,9 +196,9 @@ export const readClients = (path: string): ClientsDump | ClientsFileDamaged | un
     return JSON.parse(all.toString("utf8", begin, at))
   }
   const partitions: Array<PartitionDump> = []
-  const take = ({ bytes, ...rest }: PartitionSection): void => {
-    partitions.push({ ...rest, records: all.subarray(at, at + bytes) })
-    at += bytes
+  const take = (section: PartitionSection): void => {
+    partitions.push({ ...section, records: [all.subarray(at, at + section.bytes)] })
+    at += section.bytes
   }
   const head = next() as Head | Head3
   if (head.format === FORMAT_3) {

@@ -38,14 +38,19 @@ type Text = readonly [string, string, number, number, number, number]
 export interface Dump {
   /** Merchants, as the records number them. */
   readonly merchants: ReadonlyArray<string>
-  /** RECORD bytes for each client. */
-  readonly records: Buffer
+  /** Of all records. */
+  readonly bytes: number
+  /** RECORD bytes for each client, in parts of whole records: each is valid until the next one is asked for. */
+  readonly records: Iterable<Buffer>
   /** Those whose keys are no 128 bits. */
   readonly odd: ReadonlyArray<Text>
 }
 
 /** Key, activity time, recording time, address, number of the merchant, country. */
 const RECORD = 16 + 8 + 8 + 8 + 4 + 2
+
+/** Where records are put before they are written: all of a million clients' would be 46 MB. */
+const part = Buffer.alloc(1_024 * RECORD)
 
 /**
  * The clients of one partition that are not idle: tens of bytes each, and no timer. As the recording clock never
@@ -196,38 +201,33 @@ export class LiveClients {
     }
   }
 
-  /**
-   * A copy of everything but the idle times.
-   * @param room where the records go: so many bytes.
-   */
-  dump(room: (bytes: number) => Buffer = Buffer.allocUnsafe): Dump {
-    const { columns, index } = this
-    const numbers = new Map<number, number>()
+  /** Everything but the idle times. The records are those of the moment when they are asked for. */
+  dump(): Dump {
     const merchants: Array<string> = []
-    const odd: Array<Text> = []
-    const records = room(this.index.size * RECORD)
+    // By owner: a merchant with several idle times has several.
+    const numbers = this.owners.map((owner) => (owner === undefined ? NONE : merchants.push(owner.id) - 1))
+    const odd = this.index.oddPlaces().map((place) => this.textAt(place))
+    const bytes = (this.index.size - odd.length) * RECORD
+    return { merchants, odd, bytes, records: this.records(numbers) }
+  }
+
+  private *records(numbers: ReadonlyArray<number>): Generator<Buffer> {
+    const { columns, index } = this
     const doubles = [columns.at, columns.recordedAt, columns.address]
     let end = 0
     for (const { first } of this.queues.values()) {
       for (let place = first; place !== NONE; place = columns.next.get(place)) {
-        if (index.isOdd(place)) {
-          odd.push(this.textAt(place))
-          continue
-        }
-        const owner = columns.merchant.get(place)
-        const { id } = this.owners[owner] as Owner
-        let number = numbers.get(owner)
-        if (number === undefined) {
-          number = merchants.push(id) - 1
-          numbers.set(owner, number)
-        }
-        for (const word of columns.key) end = records.writeInt32LE(word.get(place), end)
-        for (const column of doubles) end = records.writeDoubleLE(column.get(place), end)
-        end = records.writeInt32LE(number, end)
-        end = records.writeUInt16LE(columns.country.get(place), end)
+        if (index.isOdd(place)) continue
+        for (const word of columns.key) end = part.writeInt32LE(word.get(place), end)
+        for (const column of doubles) end = part.writeDoubleLE(column.get(place), end)
+        end = part.writeInt32LE(numbers[columns.merchant.get(place)] as number, end)
+        end = part.writeUInt16LE(columns.country.get(place), end)
+        if (end < part.length) continue
+        yield part
+        end = 0
       }
     }
-    return { merchants, odd, records: records.subarray(0, end) }
+    yield part.subarray(0, end)
   }
 
   /** The same with all keys as texts, for few: any of them may be odd, and none has to be. */
@@ -247,19 +247,21 @@ export class LiveClients {
   ): void {
     const { columns } = this
     const places: Array<number> = []
-    for (let from = 0; from + RECORD <= records.length; from += RECORD) {
-      const place = columns.take()
-      columns.key.forEach((word, at) => {
-        word.set(place, records.readInt32LE(from + at * 4))
-      })
-      columns.at.set(place, records.readDoubleLE(from + 16))
-      columns.recordedAt.set(place, records.readDoubleLE(from + 24))
-      columns.address.set(place, records.readDoubleLE(from + 32))
-      columns.country.set(place, records.readUInt16LE(from + 44))
-      const merchantId = merchants[records.readInt32LE(from + 40)] as string
-      this.join(place, this.owner(merchantId, afterMsOf(merchantId, this.whereaboutsAt(place))))
-      this.index.addKept(place)
-      places.push(place)
+    for (const some of records) {
+      for (let from = 0; from + RECORD <= some.length; from += RECORD) {
+        const place = columns.take()
+        columns.key.forEach((word, at) => {
+          word.set(place, some.readInt32LE(from + at * 4))
+        })
+        columns.at.set(place, some.readDoubleLE(from + 16))
+        columns.recordedAt.set(place, some.readDoubleLE(from + 24))
+        columns.address.set(place, some.readDoubleLE(from + 32))
+        columns.country.set(place, some.readUInt16LE(from + 44))
+        const merchantId = merchants[some.readInt32LE(from + 40)] as string
+        this.join(place, this.owner(merchantId, afterMsOf(merchantId, this.whereaboutsAt(place))))
+        this.index.addKept(place)
+        places.push(place)
+      }
     }
     const { recordedAt } = columns
     // In order, so that each is linked at the end of its queue.

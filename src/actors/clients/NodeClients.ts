@@ -18,7 +18,7 @@ import {
   ClientsFileDamaged,
   type PartitionDump,
   readClients,
-  Scratch,
+  Slice,
   writeClients,
 } from "./ClientsFile.js"
 import { PartitionClients } from "./PartitionClients.js"
@@ -31,6 +31,7 @@ import { PartitionMerchants } from "./PartitionMerchants.js"
 export class NodeClients {
   private readonly partitions = new Map<Partition, PartitionClients>()
   private readonly merchants = new Map<Partition, PartitionMerchants>()
+  private readonly slice = new Slice()
   private writing: Promise<void> | undefined
 
   private constructor(
@@ -143,25 +144,23 @@ export class NodeClients {
   async write(index: StreamIndex): Promise<void> {
     while (this.writing !== undefined) await this.writing
     const toWrite = { partitions: this.dumps(), mark: () => index.mark() }
-    this.writing = writeClients(this.path, toWrite).finally(() => (this.writing = undefined))
+    this.writing = writeClients(this.path, toWrite, this.slice).finally(() => (this.writing = undefined))
     await this.writing
   }
 
   /** A million clients take a second: each partition is of the moment when it is asked for. */
   private *dumps(): Generator<PartitionDump> {
-    const records = new Scratch()
     for (const clients of this.partitions.values()) {
       const { partition, live, ownIdleTimes, standardMs, isStandardInLog } = clients
       const known = this.served(partition) ?? clients.upTo
       if (known === start) continue
-      records.clear()
       const lacking = clients.lackingFacts(Number.POSITIVE_INFINITY)
       const own = [...ownIdleTimes]
       const watchedMerchants = this.merchantsOf(partition).dump()
       const standard = { standardMs, isStandardInLog }
       yield {
         ...{ partition, upTo: known, own, lacking, watchedMerchants, ...standard },
-        ...live.dump((bytes) => records.room(bytes)),
+        ...live.dump(),
       }
     }
   }

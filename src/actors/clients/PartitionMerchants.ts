@@ -146,7 +146,7 @@ export class PartitionMerchants extends PartitionClients {
     }
     this.lacksSilent = silent === undefined
     this.restoreLacking(lacking)
-    const nobody = { merchants: [], records: Buffer.alloc(0), odd }
+    const nobody = { merchants: [], bytes: 0, records: [], odd }
     this.live.restore(nobody, (merchantId) => this.idleAfterOf(merchantId))
     this.upTo = upTo
   }

@@ -29,6 +29,10 @@ export class PlaceIndex {
     return this.oddKeys.has(place)
   }
 
+  oddPlaces(): ReadonlyArray<number> {
+    return [...this.oddKeys.keys()]
+  }
+
   /** -1 when the key has none. */
   find(key: string): number {
     if (!parseKey(key)) return this.odd.get(key) ?? EMPTY

@@ -47,7 +47,7 @@ const created = (settings: Record<string, unknown>): StoredEvent => ({
   data: { id: "created", merchantId: "m-1", settings: { timezone: "UTC", currency: "USD", ...settings } },
 })
 
-const file = { partition: partitionOf("m-1"), merchants: [], records: Buffer.alloc(0), lacking: [], own: [] }
+const file = { partition: partitionOf("m-1"), merchants: [], bytes: 0, records: [], lacking: [], own: [] }
 
 const changes = async (world: World) =>
   (await world.actors.all()).flatMap(({ event }) =>
