@@ -1,7 +1,7 @@
 // Memory and disk while a history is imported into an empty data directory: resident memory of the program at
 // a fifth of the events and at the end, under load and settled, and bytes on disk by what takes them.
 //   node bench/memory.mjs [--events 1000000] [--clients EVENTS/10] [--via csv|http] [--dir DIRECTORY]
-//                         [--settle 30] [--seed 7] [--batch 500] [--connections 4]
+//                         [--settle 60] [--seed 7] [--batch 500] [--connections 4]
 // `csv` runs `tidemark import csv` on a file that is written before; `http` sends batches as they are made.
 // A given directory is kept; it must not exist.
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
@@ -195,7 +195,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       dir: { type: "string" },
       batch: { type: "string", default: "500" },
       connections: { type: "string", default: "4" },
-      settle: { type: "string", default: "30" },
+      settle: { type: "string", default: "60" },
       seed: { type: "string", default: "7" },
       via: { type: "string", default: "csv" },
     },

@@ -16,7 +16,7 @@ reads    questions over HTTP to a year's events, and to a tenth of them
 rebuild  how much collecting feels a rebuild
            --events 1000000  --rate 1000  --runs 5  --seconds 20  --dir DIRECTORY
 memory   resident memory during an import, and bytes on disk
-           --events 1000000  --clients EVENTS/10  --via csv|http  --settle 30  --dir DIRECTORY
+           --events 1000000  --clients EVENTS/10  --via csv|http  --settle 60  --dir DIRECTORY
 eventstoredb  EventStoreDB's adapter beside its bare client, on EVENTSTOREDB_URL or on the tests' stand-in
            --runs 5  --seconds 3
 
