@@ -127,9 +127,9 @@ const SLICE_MS = 5
 
 /**
  * The file from its beginning, several partitions in one go, as many as are made in a few milliseconds: a busy process
- * comes back late to each. It is in the slice when it is asked for, and is cleared when the next is.
+ * comes back late to each. Each slice is valid until the next is asked for.
  */
-function* slicesOf({ partitions, mark }: ClientsToWrite, slice: Slice): Generator<void> {
+function* slicesOf({ partitions, mark }: ClientsToWrite, slice: Slice): Generator<Iterable<Buffer>> {
   slice.clear()
   let began = performance.now()
   slice.putSection({ format: FORMAT })
@@ -137,12 +137,12 @@ function* slicesOf({ partitions, mark }: ClientsToWrite, slice: Slice): Generato
     slice.putSection(rest)
     for (const some of records) slice.put(some)
     if (performance.now() - began < SLICE_MS) continue
-    yield
+    yield slice.written()
     slice.clear()
     began = performance.now()
   }
   slice.putSection({ mark: mark() ?? null })
-  yield
+  yield slice.written()
 }
 
 /**
@@ -159,8 +159,8 @@ export const writeClients = async (
   const file = await open(beside, "w", 0o600)
   try {
     let sum = 0
-    for (const _ of slicesOf(clients, slice)) {
-      for (const piece of slice.written()) {
+    for (const pieces of slicesOf(clients, slice)) {
+      for (const piece of pieces) {
         sum = crc32(piece, sum)
         await file.writeFile(piece)
       }
