@@ -9,6 +9,7 @@ import { keepHeapsSmall } from "../runtime/Heaps.js"
 import { serve } from "../runtime/Serve.js"
 import { runtimeSettings } from "../runtime/Settings.js"
 import { welcome } from "../runtime/Welcome.js"
+import { letFibersGo } from "../threads/letFibersGo.js"
 
 const variables = `
 Settings come from the environment:
@@ -72,5 +73,6 @@ export const serveCommand = (): Command =>
     .addHelpText("after", variables)
     .action(async () => {
       keepHeapsSmall()
+      letFibersGo()
       process.exit(await run())
     })

@@ -191,6 +191,7 @@ class Question {
     return [...this.fromFacts].reduce((sum, { isLarge, facts }) => (isLarge ? sum + facts : sum), 0)
   }
 
+  /** Once. */
   answer(rows: ReadonlyArray<ReadonlyArray<Row>>): ReadonlyArray<ReadonlyArray<Bucket>> {
     const found = this.parts.map((): Array<Bucket> => [])
     let at = this.zones.length
@@ -206,7 +207,15 @@ class Question {
     fold.buckets().forEach((buckets, index) => {
       found[index]?.push(...buckets)
     })
+    this.letGo()
     return found
+  }
+
+  /** Who waited for the rows refers to the question until the next full collection (decision 0034). */
+  private letGo(): void {
+    this.days = []
+    this.fromFacts = new Set()
+    this.kept = undefined
   }
 
   private addKept(

@@ -23,14 +23,19 @@ const nameOf = ({ merchant, parts, wanted }: Read): string =>
  * nobody may change it.
  */
 export const shareBuckets = (buckets: MerchantBuckets): MerchantBuckets => {
+  type Answer = Exit.Exit<BucketReading, QueryError>
   const read = sameTick(
-    (reads: ReadonlyArray<Read>) =>
-      Effect.forEach(
-        reads,
-        ({ merchant, parts, wanted }): Effect.Effect<Exit.Exit<BucketReading, QueryError>> =>
-          Effect.exit(buckets.read(merchant, parts, wanted)),
-        { concurrency: "unbounded" },
-      ),
+    (reads: ReadonlyArray<Read>): Effect.Effect<ReadonlyArray<Answer>> =>
+      Effect.suspend(() => {
+        const answers: Array<Answer> = []
+        const answer = ({ merchant, parts, wanted }: Read, index: number) =>
+          Effect.map(Effect.exit(buckets.read(merchant, parts, wanted)), (exit) => {
+            answers[index] = exit
+          })
+        const all = Effect.forEach(reads, answer, { concurrency: "unbounded", discard: true })
+        // Taken out of what the fibers refer to, which are kept longer than they run (decision 0034).
+        return Effect.map(all, () => answers.splice(0))
+      }),
     nameOf,
   )
   return { read: (merchant, parts, wanted) => Effect.flatten(read({ merchant, parts, wanted })) }
