@@ -173,21 +173,23 @@ export const makeStanding = ({ log, readModels, runner, running, newest, isDeplo
       yield* takeTurn
       const builds = [yield* registeredBuild(from), yield* registeredBuild(to)]
       yield* Effect.addFinalizer(() => Effect.zipRight(runner.letGo(from), runner.letGo(to)))
-      const apart = (position: Position, other: Position) =>
+      const apart = (position: Position, other: Position, why: string) =>
         new CommandRefused({
           code: "NOT_READY",
-          message: `${from} is at ${position} and ${to} at ${other}: builds are compared where both have the same events, so wait until both are up to date`,
+          message: `${from} is at ${position} and ${to} at ${other}: builds are compared where both have the same events, ${why}`,
         })
       for (const build of builds) {
         const reason = yield* behind(build, LEVEL_MS)
         const [one, other] = [(yield* whereIs(from)).position, (yield* whereIs(to)).position]
-        if (reason !== undefined && one !== other) return yield* apart(one, other)
+        if (reason !== undefined && one !== other) {
+          return yield* apart(one, other, `and ${build.id} does not come there soon: ${reason}`)
+        }
       }
       // Each goes on to where the other stands; as one of them stands, twice is enough.
       let one = yield* heldAt(from, start)
       const other = yield* heldAt(to, one)
       if (compare(one, other) < 0) one = yield* heldAt(from, other)
-      if (one !== other) return yield* apart(one, other)
+      if (one !== other) return yield* apart(one, other, "so wait until both are up to date")
       return one
     }).pipe(
       Effect.timeoutFail({
