@@ -19,7 +19,7 @@ const SUBSCRIBERS = rounds(4, 20)
 const SWITCHES = rounds(2, 6)
 const KILLS = rounds(2, 20)
 const REBUILD_MS = rounds(60_000, 1_800_000)
-const KILL_WITHIN_MS = rounds(2_000, 10_000)
+const KILL_WITHIN_MS = rounds(2_000, 4_000)
 
 const DAY = 86_400_000
 const now = Date.now()
