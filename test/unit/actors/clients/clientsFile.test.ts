@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, describe, expect, it } from "vitest"
 import {
@@ -10,9 +8,10 @@ import {
 } from "../../../../src/actors/clients/ClientsFile.js"
 import { LiveClients } from "../../../../src/actors/clients/LiveClients.js"
 import type { Position } from "../../../../src/domain/Position.js"
+import { temporary } from "../../../support/temporary.js"
 
-const directory = mkdtempSync(join(tmpdir(), "tidemark-clients-file-"))
-afterAll(() => rmSync(directory, { recursive: true, force: true }))
+const directory = temporary()
+afterAll(() => directory.remove())
 
 const keyOf = (number: number): string => {
   const bytes = Buffer.alloc(16)
@@ -42,7 +41,7 @@ const sorted = (live: LiveClients) => [...live.texts()].sort(([a], [b]) => (a < 
 
 describe("the file of live clients", () => {
   it("gives back every client of partitions of several pieces, of few and of none, in a slice that is used again", async () => {
-    const path = join(directory, "clients")
+    const path = join(directory.path, "clients")
     const slice = new Slice()
     const first = [clientsUpTo(20_011), clientsUpTo(0), clientsUpTo(7)]
     for (const tables of [first, [...first].reverse(), [clientsUpTo(3), clientsUpTo(1_024)]]) {
