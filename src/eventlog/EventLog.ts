@@ -97,6 +97,35 @@ export interface LogBatch {
   readonly upTo: Position
 }
 
+export interface PastOptions {
+  /** Events beyond this position. */
+  readonly after: Position
+  /** Events of other partitions are left out. */
+  readonly partitions?: ReadonlySet<Partition>
+  /** Events of a stretch, and characters of their texts, about. */
+  readonly most: { readonly events: number; readonly chars: number }
+}
+
+/** A stretch of what was recorded long ago, taken apart by partitions. */
+export interface Past {
+  readonly partitions: Iterable<PastPartition>
+  /** How many events it has. */
+  readonly events: number
+  /** Nothing is missing up to here. */
+  readonly upTo: Position
+  /** When the event there was recorded, epoch ms. */
+  readonly recordedAt: number
+}
+
+export interface PastPartition {
+  readonly partition: Partition
+  /**
+   * In the order of the log. Each is taken out of its stored form when its turn comes, and is not kept here; so they
+   * can be gone through once, and going through them throws a LogError at one that is damaged.
+   */
+  readonly events: Iterable<RecordedEvent>
+}
+
 /** The event log. Two adapters, one contract: `test/contract/EventLogContract.ts`. */
 export interface EventLogService {
   /**
@@ -116,6 +145,11 @@ export interface EventLogService {
    * does not keep up is served from disk again; memory stays bounded.
    */
   readonly subscribe: (options: SubscribeOptions) => Stream.Stream<LogBatch, LogError>
+  /**
+   * Stretch after stretch from a position on, and ends where the rest is short or was recorded just now: `subscribe`
+   * goes on from there. For who folds history, where a log can read many events before taking any of them apart.
+   */
+  readonly past?: (options: PastOptions) => Stream.Stream<Past, LogError>
   /**
    * How many events each partition has in a sample of the whole log, where that can be said without reading all of
    * it.

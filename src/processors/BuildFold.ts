@@ -20,6 +20,10 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 
 const allPartitions: ReadonlySet<Partition> = new Set(Array.from({ length: PARTITIONS }, (_, p) => p))
 
+function* eventsBeyond(position: Position, events: Iterable<RecordedEvent>): Generator<RecordedEvent> {
+  for (const event of events) if (compare(event.position, position) > 0) yield event
+}
+
 /**
  * One build being folded, or some partitions of it: its documents in work, and how far each partition has come.
  */
@@ -183,6 +187,43 @@ export class BuildFold {
   /** Whether these events may be folded in another order than the log's. */
   isOrderFree({ areKnown }: ByPartition): boolean {
     return areKnown && (this.letters === undefined || this.letters.size === 0)
+  }
+
+  /**
+   * Whether a partition's events may be folded all at once: none waits behind a dead letter, and no other merchant's
+   * come between.
+   */
+  get mayFoldPast(): boolean {
+    return this.build.merchantId === undefined && (this.letters === undefined || this.letters.size === 0)
+  }
+
+  /**
+   * Folds events of one partition that follow on what is folded of it; those that are folded already are passed over.
+   * Throws where one can't be folded: then the build is to be reverted.
+   */
+  foldPast(partition: Partition, events: Iterable<RecordedEvent>): void {
+    const { projection, working } = this
+    const before = this.positions[partition] ?? start
+    const beyond = compare(before, this.upTo) > 0 ? eventsBeyond(before, events) : events
+    if (projection.applyAll !== undefined) projection.applyAll(beyond, working)
+    else for (const event of beyond) projection.apply(event, working)
+  }
+
+  /** Of these partitions everything is written up to there, whatever is of others. */
+  markWritten(checkpoints: ReadonlyMap<Partition, Checkpoint>): void {
+    this.working.committed()
+    for (const [partition, { position, recordedAt }] of checkpoints) {
+      this.positions[partition] = max(this.positions[partition] ?? start, position)
+      this.recordedAts[partition] = recordedAt
+      this.furthest = max(this.furthest, position)
+    }
+  }
+
+  /** Everything up to here is folded; `last`: the last events of partitions that had any and are not written. */
+  pastFolded(last: ReadonlyMap<Partition, Checkpoint>, upTo: Position, recordedAt: number): void {
+    for (const [partition, one] of last) this.recordedAts[partition] = one.recordedAt
+    this.lastRecordedAt = recordedAt
+    this.goOnTo(upTo)
   }
 
   private goOnTo(upTo: Position): void {

@@ -3,10 +3,12 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { RecordedEvent } from "../domain/Event.js"
+import type { Partition } from "../domain/Partition.js"
 import { compare, min, type Position, start } from "../domain/Position.js"
-import type { EventLogService, LogBatch, LogError } from "../eventlog/EventLog.js"
-import type { ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
+import type { EventLogService, LogBatch, LogError, Past, PastOptions } from "../eventlog/EventLog.js"
+import type { Checkpoint, Put, ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import type { BuildFold } from "./BuildFold.js"
+import { foldPast } from "./PastFold.js"
 import type { Progress } from "./Processors.js"
 import { RetryEnded, retryLetters } from "./Retry.js"
 import { type Folding, foldInto } from "./SetAside.js"
@@ -23,6 +25,7 @@ const MOST_EVENTS = 100_000
 const MOST_DOCUMENTS = 150_000
 const MANY_BYTES = 48 * 1024 * 1024
 const MOST_BYTES = 1.5 * MANY_BYTES
+const MOST_CHARS = 96 * 1024 * 1024
 /** Nobody waits for events that were recorded long ago: commits are rare while a build catches up. */
 const LONG_AGO_MS = 30_000
 const LATEST_LONG_AGO_MS = 10_000
@@ -30,6 +33,11 @@ const LATEST_LONG_AGO_MS = 10_000
 const PAUSE_MS = 200
 /** Events folded in one go. */
 const SLICE = 2_000
+/** Of a stretch of the past: the more, the fewer of its documents are written twice. */
+export const mostOfPast = (lanes: number): PastOptions["most"] => ({
+  events: MOST_EVENTS / lanes,
+  chars: MOST_CHARS / lanes,
+})
 /** The same of those recorded long ago: the more, the more of them are of a merchant that was just met. */
 export const SLICE_LONG_AGO = 8_000
 
@@ -62,6 +70,8 @@ export class FoldGroup {
   /** Ends the hold that is on. */
   private release: Deferred.Deferred<void> | undefined
   private readonly folding: Folding
+  /** How many wait for the lock who can't wait for a long stretch. */
+  private impatient = 0
   private readonly oneRetry = Effect.unsafeMakeSemaphore(1)
 
   constructor(
@@ -112,6 +122,45 @@ export class FoldGroup {
       }
       if (batch.events.length === 0) yield* this.takeSlice([], batch.upTo)
     })
+
+  /**
+   * Folds a stretch of what was recorded long ago, and writes it; `after` says how far it has come. `Later`: somebody
+   * else had to have a turn. `InOrder`: what comes next must be folded in the order of the log.
+   */
+  readonly takePast = (past: Past): Effect.Effect<"Folded" | "Later" | "InOrder"> =>
+    this.lock.withPermits(1)(
+      Effect.suspend(() => {
+        const folds = this.running()
+        if (this.toHold !== undefined || this.pendingEvents > 0 || !folds.every((fold) => fold.mayFoldPast)) {
+          return Effect.succeed("InOrder")
+        }
+        const began = performance.now()
+        let isFolded = false
+        return foldPast(folds, past, {
+          bytes: MANY_BYTES / this.lanes,
+          documents: MOST_DOCUMENTS / this.lanes,
+          write: (fold, puts, checkpoints) => this.writeSurely(fold, puts, checkpoints),
+          mayGoOn: () => this.impatient === 0,
+        }).pipe(
+          Effect.tap((outcome) => {
+            if (outcome !== "Folded") return Effect.void
+            isFolded = true
+            const rate = past.events / ((performance.now() - began) / 1000)
+            for (const fold of this.running()) this.rates.set(fold, rate)
+            return this.announce
+          }),
+          Effect.ensuring(
+            Effect.sync(() => {
+              if (isFolded) return
+              for (const fold of folds) {
+                fold.revert()
+                fold.foldedAgain()
+              }
+            }),
+          ),
+        )
+      }),
+    )
 
   private takeSlice(all: ReadonlyArray<RecordedEvent>, upTo: Position): Effect.Effect<void> {
     return this.lock.withPermits(1)(
@@ -192,7 +241,19 @@ export class FoldGroup {
   })
 
   private commitSurely(fold: BuildFold): Effect.Effect<void> {
-    return this.commit(fold).pipe(
+    return this.surely(fold, this.commit(fold))
+  }
+
+  private writeSurely(
+    fold: BuildFold,
+    puts: ReadonlyArray<Put>,
+    checkpoints: ReadonlyMap<Partition, Checkpoint>,
+  ): Effect.Effect<void> {
+    return this.surely(fold, this.readModels.commit(fold.build.id, puts, checkpoints))
+  }
+
+  private surely(fold: BuildFold, write: Effect.Effect<void, ReadModelsUnavailable>): Effect.Effect<void> {
+    return write.pipe(
       Effect.tapError((error) =>
         error.isFinal === true
           ? Effect.void
@@ -225,7 +286,7 @@ export class FoldGroup {
       const released = yield* Deferred.make<void>()
       const reached = yield* Deferred.make<Position>()
       const isHeld = this.release !== undefined
-      if (!isHeld) yield* this.lock.take(1)
+      if (!isHeld) yield* this.soon((entered) => Effect.zipRight(this.lock.take(1), entered))
       if (compare(fold.upTo, at) >= 0) {
         if (isHeld) return fold.upTo
         yield* Effect.uninterruptible(this.commitAll)
@@ -260,13 +321,29 @@ export class FoldGroup {
 
   /** Commits what is folded, and folds the build no more. True when no other build is left. */
   readonly remove = (build: string): Effect.Effect<boolean> =>
-    this.lock.withPermits(1)(
-      Effect.gen(this, function* () {
-        if (this.pendingEvents > 0) yield* this.commitAll
-        this.folds = this.folds.filter((fold) => fold.build.id !== build)
-        return this.folds.length === 0
-      }),
+    this.soon((entered) =>
+      this.lock.withPermits(1)(
+        Effect.gen(this, function* () {
+          yield* entered
+          if (this.pendingEvents > 0) yield* this.commitAll
+          this.folds = this.folds.filter((fold) => fold.build.id !== build)
+          return this.folds.length === 0
+        }),
+      ),
     )
+
+  /** For who can't wait for a long stretch to be folded: that is left for later. `entered`: to be run with the lock. */
+  private soon<A>(use: (entered: Effect.Effect<void>) => Effect.Effect<A>): Effect.Effect<A> {
+    return Effect.suspend(() => {
+      let isWaiting = true
+      this.impatient++
+      const entered = Effect.sync(() => {
+        if (isWaiting) this.impatient--
+        isWaiting = false
+      })
+      return Effect.ensuring(use(entered), entered)
+    })
+  }
 
   /** Folds what waits behind the dead letters of a build, as far as that can be folded now. */
   readonly retry = (fold: BuildFold): Effect.Effect<void, LogError | RetryEnded> => {

@@ -6,14 +6,13 @@ import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { Partition } from "../domain/Partition.js"
 import { start as beginning, compare } from "../domain/Position.js"
-import type { EventLogService } from "../eventlog/EventLog.js"
+import type { EventLogService, LogError, Past } from "../eventlog/EventLog.js"
 import { type Build, type ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import { BuildFold } from "./BuildFold.js"
 import { type DeadLetterPolicy, DeadLetters, deadLettersOf } from "./DeadLetters.js"
 import { deliverAll } from "./Delivering.js"
-import { FoldGroup, SLICE_LONG_AGO } from "./FoldGroup.js"
+import { FoldGroup, mostOfPast, SLICE_LONG_AGO } from "./FoldGroup.js"
 import { logOnce, UnknownEvents } from "./KnownEvents.js"
 import type { Lane } from "./Lanes.js"
 import { merchantLog } from "./MerchantLog.js"
@@ -131,7 +130,7 @@ export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner
         )
         for (const fold of folds) running.set(fold.build.id, { fold, group, scope })
         yield* group.announce
-        yield* run(group, log, lane?.partitions).pipe(Scope.extend(scope))
+        yield* run(group, log, readModels.loadNow !== undefined, lane).pipe(Scope.extend(scope))
         for (const { build } of folds) {
           const reactor = reactorOf(build)
           if (reactor === undefined) continue
@@ -201,10 +200,27 @@ export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner
 const run = (
   group: FoldGroup,
   log: EventLogService,
-  partitions: ReadonlySet<Partition> | undefined,
+  /** Whether the store can answer at once. */
+  isAtOnce: boolean,
+  lane: Lane | undefined,
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const of = partitions === undefined ? {} : { partitions }
+    const of = lane === undefined ? {} : { partitions: lane.partitions }
+    const { past } = log
+    const most = mostOfPast(lane?.of ?? 1)
+    const foldPast: Effect.Effect<void, LogError> = Effect.suspend(() => {
+      if (past === undefined || !isAtOnce) return Effect.void
+      let isLater = false
+      const take = (stretch: Past) =>
+        Effect.map(group.takePast(stretch), (outcome) => {
+          isLater = outcome === "Later"
+          return outcome === "Folded"
+        })
+      return past({ after: group.after(), ...of, most }).pipe(
+        Stream.runForEachWhile(take),
+        Effect.flatMap(() => (isLater ? foldPast : Effect.void)),
+      )
+    })
     yield* Effect.addFinalizer(() =>
       group.letGo.pipe(
         Effect.zipRight(group.flush),
@@ -216,10 +232,13 @@ const run = (
     )
     yield* Effect.forkScoped(group.flusher)
     yield* Effect.forkScoped(
-      Effect.suspend(() =>
-        log
-          .subscribe({ after: group.after(), ...of, most: SLICE_LONG_AGO })
-          .pipe(Stream.runForEach(group.take)),
+      Effect.zipRight(
+        foldPast,
+        Effect.suspend(() =>
+          log
+            .subscribe({ after: group.after(), ...of, most: SLICE_LONG_AGO })
+            .pipe(Stream.runForEach(group.take)),
+        ),
       ).pipe(
         Effect.zipRight(Effect.fail(new SubscriptionEnded())),
         Effect.catchTag("LogDamaged", (error) => group.stop(error.message)),

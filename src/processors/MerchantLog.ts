@@ -39,8 +39,10 @@ export const merchantLog = (log: EventLogService, merchantId: string): EventLogS
       }),
     )
 
+  // What it has of the past is little.
+  const { past: _, ...rest } = log
   return {
-    ...log,
+    ...rest,
     readAll: (options) => log.readAll({ prefixes, ...options }),
     subscribe: ({ after }) => follow(after),
   }

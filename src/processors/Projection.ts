@@ -45,6 +45,11 @@ export interface Projection {
    */
   readonly isByMerchant?: true
   readonly apply: (event: RecordedEvent, docs: Docs) => void
+  /**
+   * Gives the same documents as `apply` with one event after the other, for less. The events are of one partition, in
+   * its order. Missing: there is no cheaper way.
+   */
+  readonly applyAll?: (events: Iterable<RecordedEvent>, docs: Docs) => void
 }
 
 export const definitionOf = ({ name, version }: Pick<Projection, "name" | "version">): string =>

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import type { RecordedEvent } from "../domain/Event.js"
+import { textOf } from "../readmodels/DocText.js"
 import type { Doc, ReadModelsService, ReadModelsUnavailable, Ref } from "../readmodels/ReadModels.js"
 import type { Docs, Projection } from "./Projection.js"
 import type { WorkingSet } from "./WorkingSet.js"
@@ -9,7 +10,7 @@ import type { WorkingSet } from "./WorkingSet.js"
  * as a `VisitorSet`, which a structured clone would take apart.
  */
 const copyOf = (doc: Doc | undefined): Doc | undefined =>
-  doc === undefined ? undefined : JSON.parse(JSON.stringify(doc))
+  doc === undefined ? undefined : JSON.parse(textOf(doc))
 
 /** Copies, so that the folds of a trial change nothing; remembers what was asked for and not at hand. */
 class Trial implements Docs {

@@ -1,3 +1,4 @@
+import { Text, textOf } from "../readmodels/DocText.js"
 import type { Doc, Put } from "../readmodels/ReadModels.js"
 import { memoryOf } from "./memoryOf.js"
 import type { Docs } from "./Projection.js"
@@ -42,6 +43,7 @@ export class WorkingSet implements Docs {
   /** Mean characters of a document, by collection, sampled at commits. */
   private readonly weights = new Map<string, number>()
   private samples = 0
+  private hasReleased = false
 
   constructor(
     private readonly load: (collection: string, key: string) => Doc | undefined,
@@ -72,7 +74,10 @@ export class WorkingSet implements Docs {
   private entry(collection: string, key: string, isReplaced: boolean): Entry {
     const docs = collection === this.lastCollection ? this.lastDocs : this.docsOf(collection)
     let entry = docs.get(key)
-    if (entry !== undefined) return entry
+    if (entry !== undefined) {
+      if (entry.doc instanceof Text) entry.doc = JSON.parse(entry.doc.toText())
+      return entry
+    }
     entry = this.old.get(collection)?.get(key)
     if (entry === undefined) {
       entry = { collection, key, doc: isReplaced ? undefined : this.load(collection, key), dirty: false }
@@ -125,8 +130,33 @@ export class WorkingSet implements Docs {
     return this.changed
   }
 
+  /**
+   * What has changed since the last release, as texts, for who is done with these documents: one that is asked for
+   * again before it is written is made again from its text. They are forgotten with the next commit, and undone with
+   * all else until then.
+   */
+  release(): ReadonlyArray<Put> {
+    // What a fold changes through a reference from before would not be written.
+    this.memo.clear()
+    const puts: Array<Put> = []
+    for (const entry of this.changed) {
+      const { collection, key, doc } = entry
+      if (doc !== undefined) entry.doc = new Text(textOf(doc))
+      entry.dirty = false
+      puts.push({ collection, key, doc: entry.doc })
+    }
+    this.changed = []
+    this.changedSize = 0
+    this.hasReleased = true
+    return puts
+  }
+
   /** The puts are written: the documents stay as far as they fit. */
   committed(): void {
+    if (this.hasReleased) {
+      this.discard()
+      return
+    }
     // What a fold changes through a reference from before would not be written with the next commit.
     this.memo.clear()
     for (const entry of this.changed) {
@@ -146,6 +176,10 @@ export class WorkingSet implements Docs {
 
   /** Undoes all changes since the last commit; what was only read stays. */
   revert(): void {
+    if (this.hasReleased) {
+      this.discard()
+      return
+    }
     this.memo.clear()
     for (const { collection, key } of this.changed) {
       if (this.young.get(collection)?.delete(key) === true) this.youngSize--
@@ -157,6 +191,7 @@ export class WorkingSet implements Docs {
 
   /** Forgets everything, and so all changes since the last commit. */
   discard(): void {
+    this.hasReleased = false
     this.memo.clear()
     this.young = new Map()
     this.lastCollection = undefined

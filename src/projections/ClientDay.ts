@@ -1,7 +1,6 @@
 import { bucketDimensions } from "../domain/Metrics.js"
 import type { Position } from "../domain/Position.js"
 import type { Values } from "./Dimensions.js"
-import type { PendingSession } from "./Layout.js"
 
 /** All instants are activity times, epoch ms. */
 export interface Session {
@@ -42,7 +41,7 @@ const textOf = (field: string | undefined): string | null => {
 }
 
 /** What a session has from its earliest event. */
-type Origin = Pick<Session, "id" | "position" | "zone" | "values">
+export type Origin = Pick<Session, "id" | "position" | "zone" | "values">
 
 const originOf = (text: string): Origin => {
   const [position, zone, id, ...values] = text.split("\t")
@@ -62,21 +61,11 @@ const originText = ({ id, position, zone, values }: Origin): string => {
   return text
 }
 
-/** Where a change of the session waits: with what, and in which day's sessions that are not settled. */
-export interface Waiting {
-  readonly among: object
-  readonly pending: PendingSession
-}
-
 /**
  * A session in memory. What it has from its earliest event stays text until it is asked for: most events only make
  * a session longer.
  */
 export class OpenSession implements Session {
-  /** Of the merchant's day, and of that of all together; as long as they are not settled. */
-  waiting: Waiting | undefined
-  waitingTogether: Waiting | undefined
-
   constructor(
     readonly start: number,
     public end: number,
@@ -88,6 +77,11 @@ export class OpenSession implements Session {
 
   static of({ start, end, events, pageViews, id, position, zone, values }: Session): OpenSession {
     return new OpenSession(start, end, events, pageViews, undefined, { id, position, zone, values })
+  }
+
+  /** Of one event, from which it has what it has from its earliest one. */
+  static begin(at: number, pageView: boolean, event: Origin): OpenSession {
+    return new OpenSession(at, at, 1, pageView ? 1 : 0, undefined, event)
   }
 
   /** From its line among those that start on the day. */
@@ -175,11 +169,6 @@ export class ClientDay {
     return this.open.sessions
   }
 
-  /** For reading once: what is text stays text. */
-  sessionsOnce(): ReadonlyArray<OpenSession> {
-    return this.now === undefined ? opened(this.day, this.text ?? "").sessions : this.now.sessions
-  }
-
   get before(): number | undefined {
     return this.open.before
   }
@@ -192,17 +181,14 @@ export class ClientDay {
   }
 
   /** As stored. What is stored need not be kept apart: few clients come again before the next commit. */
-  toJSON(): string {
+  encode(): string {
     if (this.text === undefined) {
       const { sessions, before } = this.open
-      const lines = sessions.map((session) => session.encode())
-      this.text = before === undefined ? lines.join("\n") : [`${BEFORE}${before}`, ...lines].join("\n")
+      let text = before === undefined ? "" : `${BEFORE}${before}`
+      for (const session of sessions) text += text === "" ? session.encode() : `\n${session.encode()}`
+      this.text = text
     }
     this.now = undefined
     return this.text
   }
 }
-
-/** The sessions of an entry, as it is stored or in memory, that start on the day. */
-export const sessionsIn = (entry: string | ClientDay, day: number): ReadonlyArray<OpenSession> =>
-  typeof entry === "string" ? opened(day, entry).sessions : entry.sessionsOnce()

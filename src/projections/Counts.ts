@@ -113,6 +113,12 @@ export const countRow = (counts: Counts, columns: Columns, row: number): void =>
   }
 }
 
+/** Counts events that are no payments and refunds, of which so many are page views, in place. */
+export const addEvents = (counts: Counts, events: number, pageViews: number): void => {
+  bump(counts, EVENTS, events)
+  bump(counts, PAGEVIEWS, pageViews)
+}
+
 /** What sessions add to a bucket; negative where there were more before. */
 export interface SessionChange {
   readonly sessions: number

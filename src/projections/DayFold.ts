@@ -1,7 +1,7 @@
 import { bucketDimensions } from "../domain/Metrics.js"
 import { nextBucket } from "../domain/TimeBuckets.js"
 import type { Docs } from "../processors/Projection.js"
-import { OpenSession, type Session } from "./ClientDay.js"
+import type { Session } from "./ClientDay.js"
 import { type SessionChange, wholeSession } from "./Counts.js"
 import type { Values } from "./Dimensions.js"
 import {
@@ -19,6 +19,7 @@ import {
 import { type Large, LargeDay } from "./LargeDay.js"
 import { collections, type DayDoc, type PendingSession, TAIL, timeKey } from "./Layout.js"
 import { sessionsStarting } from "./Sessions.js"
+import { Waiting } from "./Waiting.js"
 
 const newDay = (): DayDoc => ({ n: 0 })
 
@@ -34,19 +35,24 @@ const MOST_PENDING = 2 * TAIL
  */
 const NEAR_MOST_VALUES = TAIL + MOST_PENDING
 
-/** How many names `s` has: counting them with every event would cost more than the event. */
-interface Count {
-  n: number
-}
-const waitingCounts = new WeakMap<NonNullable<DayDoc["s"]>, Count>()
+/** Settled facts of a day that wait to be counted, about: the more, the less each costs, and the more memory it takes. */
+const MOST_UNCOUNTED = 16 * TAIL
 
-const waitingIn = (sessions: NonNullable<DayDoc["s"]>): Count => {
-  let count = waitingCounts.get(sessions)
-  if (count === undefined) {
-    count = { n: Object.keys(sessions).length }
-    waitingCounts.set(sessions, count)
+/** Days with settled facts that are not counted. Until they are, nobody may ask for what they count. */
+export class Uncounted {
+  private readonly days = new Set<LargeDay>()
+  /** Whether they may wait; else they are counted at once. */
+  mayWait = false
+
+  add(day: LargeDay): void {
+    if (this.mayWait) this.days.add(day)
+    else day.countFacts()
   }
-  return count
+
+  count(): void {
+    for (const day of this.days) day.countFacts()
+    this.days.clear()
+  }
 }
 
 /** The values of a session that waits. */
@@ -70,8 +76,7 @@ export interface WaitingSession {
 export function* waitingSessions(day: number, { s, f }: DayDoc): Generator<WaitingSession> {
   if (s === undefined) return
   const tail = f === undefined ? undefined : new Columns(f)
-  for (const name in s) {
-    const pending = s[name] as PendingSession
+  for (const pending of Waiting.of(s).byPosition.values()) {
     const [start, sessions, bounces, milliseconds] = pending
     yield {
       start: day + start,
@@ -100,6 +105,7 @@ export class DayFold {
     private readonly most: number,
     /** The merchant's day before. */
     private readonly before: () => DayFold,
+    private readonly uncounted: Uncounted,
   ) {
     this.key = timeKey(is.merchantId, is.zone, is.day)
     this.to = nextBucket(is.zone, "DAY", is.day)
@@ -130,51 +136,23 @@ export class DayFold {
     const stored = this.doc ?? this.docs.get<DayDoc>(collections.days, this.key)
     if (!isTogether && stored?.d === undefined) return
     const doc = this.edit()
-    doc.s ??= {}
-    const open = session instanceof OpenSession ? session : undefined
-    const known = isTogether ? open?.waitingTogether : open?.waiting
-    if (known !== undefined && known.among === doc.s) {
-      this.changeWaiting(doc, doc.s, known.pending, session, change, now)
-      return
+    const { byPosition } = this.waiting(doc)
+    const { position } = session
+    const pending = byPosition.get(position)
+    if (pending === undefined) byPosition.set(position, this.pending(doc, session, change))
+    else {
+      pending[1] += change.sessions
+      pending[2] += change.bounces
+      pending[3] += change.milliseconds
+      if (pending[1] === 0 && pending[2] === 0 && pending[3] === 0) byPosition.delete(position)
     }
-    const name = `p${session.position}`
-    const pending = doc.s[name]
-    if (pending !== undefined) {
-      this.changeWaiting(doc, doc.s, pending, session, change, now)
-      return
-    }
-    // Counted before it is put in: what is not known yet is counted as it stands.
-    const waiting = waitingIn(doc.s)
-    waiting.n++
-    const made = this.pending(doc, session, change)
-    doc.s[name] = made
-    if (open !== undefined) {
-      if (isTogether) open.waitingTogether = { among: doc.s, pending: made }
-      else open.waiting = { among: doc.s, pending: made }
-    }
-    if (waiting.n >= MOST_PENDING || this.isNearMostValues(doc)) this.settle(doc, now)
+    if (byPosition.size >= MOST_PENDING || this.isNearMostValues(doc)) this.settle(doc, now)
   }
 
-  private changeWaiting(
-    doc: DayDoc,
-    sessions: NonNullable<DayDoc["s"]>,
-    pending: PendingSession,
-    session: Session,
-    change: SessionChange,
-    now: number,
-  ): void {
-    pending[1] += change.sessions
-    pending[2] += change.bounces
-    pending[3] += change.milliseconds
-    if (pending[1] === 0 && pending[2] === 0 && pending[3] === 0) {
-      waitingIn(sessions).n--
-      delete sessions[`p${session.position}`]
-      if (session instanceof OpenSession) {
-        if (this.is.isTogether) session.waitingTogether = undefined
-        else session.waiting = undefined
-      }
-    }
-    if (this.isNearMostValues(doc)) this.settle(doc, now)
+  private waiting(doc: DayDoc): Waiting {
+    const waiting = Waiting.of(doc.s)
+    doc.s = waiting
+    return waiting
   }
 
   private pending(doc: DayDoc, { start, position, values }: Session, change: SessionChange): PendingSession {
@@ -199,6 +177,13 @@ export class DayFold {
     return false
   }
 
+  /** Whether no dimension can come near its most values by facts that are not counted yet. */
+  private mayWait({ c }: DayDoc): boolean {
+    const many = this.is.maxValues - NEAR_MOST_VALUES - TAIL - MOST_UNCOUNTED
+    for (const code in c) if ((c[code] as number) > many) return false
+    return many >= 0
+  }
+
   private segmentBefore({ k }: DayDoc): Segment | undefined {
     if (k === undefined) return undefined
     const { merchantId, zone, day } = this.is
@@ -221,7 +206,7 @@ export class DayFold {
     }
     delete doc.s
     if (doc.f !== undefined) {
-      buckets.countFacts(new Columns(doc.f), now)
+      buckets.takeFacts(new Columns(doc.f), now)
       if (!isTogether) {
         const number = doc.k ?? 0
         this.docs.put(FACTS, segmentKey(merchantId, zone, day, number), doc.f)
@@ -229,10 +214,13 @@ export class DayFold {
       }
       delete doc.f
     }
-    if (!isFirst || isTogether) return
-    for (const session of sessionsStarting(this.docs, merchantId, day, this.to)) {
-      if (session.zone !== zone) continue
-      buckets.changeSession(session.start, session.values, wholeSession(session, 1), now)
+    if (isFirst && !isTogether) {
+      for (const session of sessionsStarting(this.docs, merchantId, day, this.to)) {
+        if (session.zone !== zone) continue
+        buckets.changeSession(session.start, session.values, wholeSession(session, 1), now)
+      }
     }
+    if (buckets.uncounted < MOST_UNCOUNTED && this.mayWait(doc)) this.uncounted.add(buckets)
+    else buckets.countFacts()
   }
 }

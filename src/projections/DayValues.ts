@@ -15,7 +15,7 @@ import {
   type SetPart,
 } from "./SetParts.js"
 import { hashOf } from "./Table.js"
-import { MONEY, NO_MEMBER, PAGE_VIEW, type TailRows } from "./TailRows.js"
+import { type HourRows, MONEY, NO_MEMBER, PAGE_VIEW, type TailRows } from "./TailRows.js"
 import type { VisitorSet } from "./VisitorSet.js"
 
 /** The tables that hold one dimension's values, and maybe those of others. */
@@ -43,13 +43,10 @@ export interface Portion {
   readonly counts: Counts
   /** The visitors, each once. */
   readonly members: ReadonlyArray<number>
-  /** Rows of payments and refunds, with what they count. */
-  readonly money: TailRows["money"]
 }
 
 /**
- * The facts of one hour and dimension by value, counted in arrays that are used again for the next: no more than
- * a tail of facts has groups, each of them with no more visitors.
+ * The facts of one hour and dimension by value, counted in arrays that are used again for the next.
  */
 class Groups {
   count = 0
@@ -70,13 +67,11 @@ class Groups {
   private seen = new Uint32Array(1_024)
 
   /** Groups rows of the tail by the codes of the dimension. */
-  group(
-    { columns, kinds, memberOf, members, size }: TailRows,
-    rows: ReadonlyArray<number>,
-    index: number,
-  ): void {
+  group(tail: TailRows, rows: ReadonlyArray<number>, index: number): void {
+    const { kinds, memberOf, members, size } = tail
+    const ofRows = tail.codesOf(index)
     const words = (members.length + 31) >> 5
-    this.begin(columns.texts.length, size, words)
+    this.begin(tail.texts.length, size, words)
     const { codes, events, pageViews, ofRow, pairGroups, pairMembers, groups, base, seen } = this
     let count = 0
     let pairs = 0
@@ -84,7 +79,7 @@ class Groups {
     this.count = rows.length
     for (let i = 0; i < rows.length; i++) {
       const row = rows[i] as number
-      const code = columns.code(row, index)
+      const code = ofRows[row] as number
       let group = (groups[code] as number) - base
       if (group < 0) {
         group = count++
@@ -142,10 +137,11 @@ export class DayValues {
   ) {}
 
   /** Counts facts of one hour, and what they come to as a whole. */
-  countRows(tail: TailRows, rows: ReadonlyArray<number>, whole: Portion): void {
+  countRows(tail: TailRows, hour: HourRows, whole: Portion): void {
     for (let index = 0; index < this.values.length; index++) {
-      if (tail.columns.isUniform(index)) this.countWhole(index, tail.columns.value(0, index), whole)
-      else this.countGroups(index, tail, rows, whole)
+      const only = tail.onlyCode(index)
+      if (only === undefined) this.countGroups(index, tail, hour, whole)
+      else this.countWhole(index, tail.texts[only] as string | null, whole)
     }
   }
 
@@ -165,17 +161,12 @@ export class DayValues {
     for (const member of members) this.see(value, slot, member)
   }
 
-  private countGroups(
-    index: number,
-    tail: TailRows,
-    rows: ReadonlyArray<number>,
-    { slot, money }: Portion,
-  ): void {
-    const { columns, members } = tail
+  private countGroups(index: number, tail: TailRows, { rows, money }: HourRows, { slot }: Portion): void {
+    const { members, texts } = tail
     groups.group(tail, rows, index)
     const values: Array<Value> = []
     for (let group = 0; group < groups.count; group++) {
-      values.push(this.value(index, columns.text(groups.codes[group] as number)))
+      values.push(this.value(index, texts[groups.codes[group] as number] as string | null))
     }
     // Only now, as a new value may move the others.
     for (let group = 0; group < groups.count; group++) {

@@ -51,7 +51,18 @@ export class GrowingTable<P extends Part<P>> {
 
   /** `hash`: of the name, as `hashOf` gives it. */
   has(name: string, hash: number): boolean {
-    return (this.inHead ?? this.chunk(chunkAt(hash, this.count))).has(name)
+    return this.partOf(hash).has(name)
+  }
+
+  /** The part that has the entries of names with this hash, for reading only. */
+  partOf(hash: number): P {
+    return this.inHead ?? this.chunk(chunkAt(hash, this.count))
+  }
+
+  /** Every part, for reading only. */
+  *everyPart(): Generator<P> {
+    if (this.inHead !== undefined) yield this.inHead
+    else for (let number = 0; number < this.count; number++) yield this.chunk(number)
   }
 
   /** The part that has the name's entry, which is made when it is missing. It will be written. */
@@ -75,7 +86,7 @@ export class GrowingTable<P extends Part<P>> {
       this.saveHead()
       if (this.count !== chunks) this.split(chunks - powerOfTwo(chunks), chunks)
     }
-    return this.inHead ?? this.chunk(chunkAt(hash, this.count))
+    return this.partOf(hash)
   }
 
   /** Of chunks; 0 while all is in the head. */

@@ -1,14 +1,14 @@
 import { bucketDimensions } from "../domain/Metrics.js"
 import { type Cut, cut } from "../domain/TimeBuckets.js"
 import type { Docs } from "../processors/Projection.js"
-import { addCounts, type Counts, changeSessions, countRow, noCounts, type SessionChange } from "./Counts.js"
+import { addCounts, addEvents, type Counts, changeSessions, noCounts, type SessionChange } from "./Counts.js"
 import { DayHours } from "./DayHours.js"
 import { DayValues } from "./DayValues.js"
 import type { Values } from "./Dimensions.js"
 import type { Columns } from "./Facts.js"
 import { FineBuckets } from "./FineBuckets.js"
 import { collections, type DayDoc, slotOf, timeKey, type VisitorsDoc } from "./Layout.js"
-import { NO_MEMBER, TailRows } from "./TailRows.js"
+import { type HourRows, NO_MEMBER, PAGE_VIEW, TailRows } from "./TailRows.js"
 import { VisitorSet } from "./VisitorSet.js"
 
 export interface Large {
@@ -34,6 +34,7 @@ export class LargeDay {
   private all: VisitorSet | undefined
   private readonly hourVisitors = new Map<number, VisitorSet>()
   private readonly slots = new Map<number, string>()
+  private rows: TailRows | undefined
 
   constructor(
     private readonly docs: Docs,
@@ -50,24 +51,39 @@ export class LargeDay {
     this.values = is.isTogether ? undefined : new DayValues(docs, is, doc.c)
   }
 
-  /** Counts facts of the day that were recorded up to `now`, epoch ms. */
-  countFacts(columns: Columns, now: number): void {
-    const tail = new TailRows(columns, this.is.zone)
-    for (const [start, rows] of tail.byHour()) {
+  /** Facts that are taken in and not counted yet. */
+  get uncounted(): number {
+    return this.rows?.size ?? 0
+  }
+
+  /** Takes in facts of the day that were recorded up to `now`, epoch ms, to be counted with `countFacts`. */
+  takeFacts(columns: Columns, now: number): void {
+    this.rows ??= new TailRows(this.is.zone, !this.is.isTogether)
+    const { rows } = this
+    const first = rows.size
+    rows.append(columns)
+    // At once: which of them expire when depends on their order.
+    for (let row = 0; row < columns.size; row++) {
+      const member = rows.memberOf[first + row] as number
+      const isSeen = member !== NO_MEMBER && !this.is.isTogether
+      const at = rows.cuts[first + row] as Cut
+      this.fine.countRow(columns, row, at, isSeen ? rows.members[member] : undefined, now)
+    }
+  }
+
+  /** Counts what was taken in: the more at once, the less each costs, as many have the same hours and values. */
+  countFacts(): void {
+    const { rows } = this
+    if (rows === undefined) return
+    this.rows = undefined
+    for (const [start, hour] of rows.hours) {
       const slot = this.slot(start)
-      const counts = noCounts()
-      for (const row of rows) countRow(counts, columns, row)
+      const counts = countsOf(rows, hour)
       addCounts(this.counts, counts)
       addCounts(this.hours.at(slot), counts)
-      const members = membersOf(tail, rows)
+      const members = membersOf(rows, hour)
       this.see(start, members)
-      const money = tail.money.filter(([row]) => tail.cuts[row]?.hour === start)
-      this.values?.countRows(tail, rows, { slot, counts, members, money })
-    }
-    for (let row = 0; row < tail.size; row++) {
-      const member = tail.memberOf[row] as number
-      const isSeen = member !== NO_MEMBER && !this.is.isTogether
-      this.fine.countRow(columns, row, tail.cuts[row] as Cut, isSeen ? tail.members[member] : undefined, now)
+      this.values?.countRows(rows, hour, { slot, counts, members })
     }
   }
 
@@ -115,8 +131,18 @@ export class LargeDay {
   }
 }
 
+/** What the rows of an hour count. */
+const countsOf = ({ kinds }: TailRows, { rows, money }: HourRows): Counts => {
+  let pageViews = 0
+  for (const row of rows) if (kinds[row] === PAGE_VIEW) pageViews++
+  const counts = noCounts()
+  addEvents(counts, rows.length - money.length, pageViews)
+  for (const [, one] of money) addCounts(counts, one)
+  return counts
+}
+
 /** The visitors of the rows, each once. */
-const membersOf = (tail: TailRows, rows: ReadonlyArray<number>): ReadonlyArray<number> => {
+const membersOf = (tail: TailRows, { rows }: HourRows): ReadonlyArray<number> => {
   const isIn = new Uint8Array(tail.members.length)
   const members: Array<number> = []
   for (const row of rows) {

@@ -6,6 +6,7 @@ import { SEGMENT, type Segment } from "./Facts.js"
 import { tablesIn } from "./Table.js"
 import { timePart } from "./TimePart.js"
 import type { VisitorSet } from "./VisitorSet.js"
+import type { StoredWaiting } from "./Waiting.js"
 
 /**
  * How the numbers of a merchant lie in documents. All keys begin with merchant, zone.
@@ -68,8 +69,8 @@ export interface DayDoc {
   n: number
   /** The tail; none while it is missing. */
   f?: Segment
-  /** By `p` and the position of its earliest event, what sessions that start on the day have changed since. */
-  s?: { [name: string]: PendingSession }
+  /** What sessions that start on the day have changed since. */
+  s?: StoredWaiting
   /** The day and its hours, of a day that was settled. */
   d?: Counts
   h?: StoredHours

@@ -5,10 +5,10 @@ import { cut, isValidZone } from "../domain/TimeBuckets.js"
 import type { Docs } from "../processors/Projection.js"
 import type { Session } from "./ClientDay.js"
 import { type SessionChange, wholeSession } from "./Counts.js"
-import { DayFold } from "./DayFold.js"
+import { DayFold, Uncounted } from "./DayFold.js"
 import { type Fact, factOf } from "./Facts.js"
 import { activeMerchants, collections, everyMerchant, timeKey, type VisitorsDoc } from "./Layout.js"
-import { SessionFold } from "./Sessions.js"
+import { type SessionEvent, SessionFold } from "./Sessions.js"
 import { memberOf, VisitorSet } from "./VisitorSet.js"
 
 /** Merchant → the settings so far. */
@@ -39,6 +39,7 @@ class DaysOf {
     private readonly zone: string,
     private readonly isTogether: boolean,
     private readonly options: Options,
+    private readonly uncounted: Uncounted,
   ) {}
 
   /** The day that holds the instant, epoch ms. */
@@ -50,9 +51,8 @@ class DaysOf {
     if (day === undefined) {
       const { merchantId, zone, isTogether } = this
       const { maxValues, tail } = this.options
-      day = new DayFold(this.docs, { merchantId, zone, day: start, isTogether, maxValues }, tail, () =>
-        this.at(start - 1),
-      )
+      const is = { merchantId, zone, day: start, isTogether, maxValues }
+      day = new DayFold(this.docs, is, tail, () => this.at(start - 1), this.uncounted)
       this.days.set(start, day)
     }
     this.last = day
@@ -111,8 +111,8 @@ class PartitionFold {
   readonly byDay: Active
   readonly byHour: Active
 
-  constructor(docs: Docs, partition: number, options: Options) {
-    this.days = new DaysOf(docs, everyMerchant(partition), "UTC", true, options)
+  constructor(docs: Docs, partition: number, options: Options, uncounted: Uncounted) {
+    this.days = new DaysOf(docs, everyMerchant(partition), "UTC", true, options, uncounted)
     this.byDay = new Active(docs, partition, collections.visitors)
     this.byHour = new Active(docs, partition, collections.hourVisitors)
   }
@@ -123,11 +123,20 @@ export class MetricsFold {
   private readonly partitions: Array<PartitionFold | undefined> = []
   private readonly merchants = new Map<string, MerchantFold>()
   private last: MerchantFold | undefined
+  private readonly uncounted = new Uncounted()
 
   constructor(
     private readonly docs: Docs,
     private readonly options: Options,
   ) {}
+
+  /** Folds many events, counting together what is settled between them. */
+  together(fold: () => void): void {
+    this.uncounted.mayWait = true
+    fold()
+    this.uncounted.count()
+    this.uncounted.mayWait = false
+  }
 
   /** The merchant of a business event, which lies in its stream. */
   of(merchantId: string, stream: string): MerchantFold {
@@ -135,8 +144,8 @@ export class MetricsFold {
     if (last !== undefined && last.merchantId === merchantId) return last
     let merchant = this.merchants.get(merchantId)
     if (merchant === undefined) {
-      const together = this.together(partitionIn(stream))
-      merchant = new MerchantFold(this.docs, merchantId, together, this.options)
+      const together = this.partition(partitionIn(stream))
+      merchant = new MerchantFold(this.docs, merchantId, together, this.options, this.uncounted)
       this.merchants.set(merchantId, merchant)
     }
     this.last = merchant
@@ -148,10 +157,10 @@ export class MetricsFold {
     this.merchants.get(merchantId)?.changeZone()
   }
 
-  private together(partition: number): PartitionFold {
+  private partition(partition: number): PartitionFold {
     let together = this.partitions[partition]
     if (together === undefined) {
-      together = new PartitionFold(this.docs, partition, this.options)
+      together = new PartitionFold(this.docs, partition, this.options, this.uncounted)
       this.partitions[partition] = together
     }
     return together
@@ -175,6 +184,7 @@ class MerchantFold {
     readonly merchantId: string,
     private readonly together: PartitionFold,
     private readonly options: Options,
+    private readonly uncounted: Uncounted,
   ) {
     this.sessions = new SessionFold(docs, merchantId)
     this.zone = zoneOf(docs.get<MerchantSettings>(ZONES, merchantId))
@@ -203,9 +213,8 @@ class MerchantFold {
     const { recordedAt: now, position, values } = fact
     const activity = Math.min(fact.at, now)
     const { zone } = this
-    const { before, after, longer } = this.sessions.record({
-      ...{ visitor, activity, id, pageView, position, zone, values },
-    })
+    const event: SessionEvent = { visitor, activity, pageView, id, position, zone, values }
+    const { before, after, longer } = this.sessions.record(event)
     if (longer !== undefined) {
       if (longer.bounces !== 0 || longer.milliseconds !== 0) this.changeSession(after, longer, now)
       return
@@ -225,7 +234,7 @@ class MerchantFold {
   private daysIn(zone: string): DaysOf {
     let days = this.zones.get(zone)
     if (days === undefined) {
-      days = new DaysOf(this.docs, this.merchantId, zone, false, this.options)
+      days = new DaysOf(this.docs, this.merchantId, zone, false, this.options, this.uncounted)
       this.zones.set(zone, days)
     }
     return days

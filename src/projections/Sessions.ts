@@ -1,11 +1,11 @@
-import type { Position } from "../domain/Position.js"
 import type { Docs } from "../processors/Projection.js"
 import { key, partsOf } from "../readmodels/Key.js"
 import type { Row, Scan } from "../readmodels/ReadModels.js"
-import { ClientDay, dayOf, OpenSession, type Session, sessionsIn } from "./ClientDay.js"
+import { ClientDay, dayOf, OpenSession, type Origin, type Session } from "./ClientDay.js"
 import { bounces, longerSession, type SessionChange } from "./Counts.js"
-import type { Values } from "./Dimensions.js"
-import { editTable, entryName, rowEntries, tableEntries, tableEntry, tableScan, tablesIn } from "./Table.js"
+import { GrowingTable } from "./GrowingTable.js"
+import { type NamedPart, namedParts } from "./NamedPart.js"
+import { hashOf, rowEntries, tableScan, tablesIn } from "./Table.js"
 import { timeOf, timePart } from "./TimePart.js"
 
 /**
@@ -32,19 +32,31 @@ export const SESSION_GAP = 30 * 60_000
 
 const DAY = 86_400_000
 
-/** As stored a text; a `ClientDay` in memory, where a fold has changed it. */
-type StoredEntry = string | ClientDay
-
 /** What sessions need to know of a client's event. */
-export interface SessionEvent {
+export interface SessionEvent extends Origin {
   /** The client key. */
   readonly visitor: string
   readonly activity: number
-  readonly id: string
   readonly pageView: boolean
-  readonly position: Position
-  readonly zone: string
-  readonly values: Values
+}
+
+type Clients = NamedPart<ClientDay, string>
+
+/** The sessions of a merchant that start on a day, epoch ms, by client. */
+const openTable = (docs: Docs, merchantId: string, day: number): GrowingTable<Clients> => {
+  const parts = namedParts<ClientDay, string>(inSessions, {
+    create: () => new ClientDay(day, ""),
+    decode: (text) => new ClientDay(day, text),
+    textOf: (client) => JSON.stringify(client.encode()),
+  })
+  return new GrowingTable(docs, parts, tableOf(merchantId, day))
+}
+
+/** Those of one day, between two commits. */
+interface DaySessions {
+  readonly table: GrowingTable<Clients>
+  /** Those that will be written. */
+  readonly edited: Map<string, ClientDay>
 }
 
 // Most events are of the same day as the one before.
@@ -74,13 +86,12 @@ export interface Recorded {
 }
 
 const none: ReadonlyArray<Session> = []
-const newEntry = (): string => ""
 
 /** The sessions of one merchant, between two commits. */
 export class SessionFold {
-  private readonly days = new Map<number, Map<string, ClientDay>>()
+  private readonly days = new Map<number, DaySessions>()
   private day = Number.NaN
-  private clients: Map<string, ClientDay> = new Map()
+  private last: DaySessions | undefined
 
   constructor(
     private readonly docs: Docs,
@@ -98,7 +109,7 @@ export class SessionFold {
     const { sessions } = client
     const last = sessions[sessions.length - 1]
     if (last === undefined || activity >= last.end + SESSION_GAP) {
-      const after = OpenSession.of(extended(event, none))
+      const after = OpenSession.begin(activity, event.pageView, event)
       client.edit().sessions.push(after)
       return { before: none, after }
     }
@@ -200,39 +211,33 @@ export class SessionFold {
     this.edit(day, visitor).edit().before = start
   }
 
-  private on(day: number): Map<string, ClientDay> {
-    if (day === this.day) return this.clients
-    let clients = this.days.get(day)
-    if (clients === undefined) {
-      clients = new Map()
-      this.days.set(day, clients)
+  private on(day: number): DaySessions {
+    if (this.last !== undefined && day === this.day) return this.last
+    let sessions = this.days.get(day)
+    if (sessions === undefined) {
+      sessions = { table: openTable(this.docs, this.merchantId, day), edited: new Map() }
+      this.days.set(day, sessions)
     }
     this.day = day
-    this.clients = clients
-    return clients
+    this.last = sessions
+    return sessions
   }
 
   /** To be changed: the document that it lies in is written with the next commit. */
   private edit(day: number, visitor: string): ClientDay {
-    const clients = this.on(day)
-    let client = clients.get(visitor)
-    if (client !== undefined) return client
-    const table = tableOf(this.merchantId, day)
-    const entries = editTable<StoredEntry>(this.docs, inSessions, table, visitor, newEntry)
-    const own = entryName(visitor)
-    const stored = entries[own] as StoredEntry
-    client = typeof stored === "string" ? new ClientDay(day, stored) : stored
-    entries[own] = client
-    clients.set(visitor, client)
+    const { table, edited } = this.on(day)
+    let client = edited.get(visitor)
+    if (client === undefined) {
+      client = table.open(visitor, hashOf(visitor)).at(visitor)
+      edited.set(visitor, client)
+    }
     return client
   }
 
   /** For reading only. */
   private read(day: number, visitor: string): ClientDay | undefined {
-    const known = this.on(day).get(visitor)
-    if (known !== undefined) return known
-    const stored = tableEntry<StoredEntry>(this.docs, inSessions, tableOf(this.merchantId, day), visitor)
-    return typeof stored === "string" ? new ClientDay(day, stored) : stored
+    const { table, edited } = this.on(day)
+    return edited.get(visitor) ?? table.partOf(hashOf(visitor)).read(visitor)
   }
 }
 
@@ -264,16 +269,14 @@ export function* sessionsStarting(
   to: number,
 ): Generator<Session> {
   for (let day = dayOf(from); day < to; day += DAY) {
-    for (const [, entry] of tableEntries<StoredEntry>(docs, inSessions, tableOf(merchantId, day))) {
-      yield* within(entry, day, from, to)
+    for (const part of openTable(docs, merchantId, day).everyPart()) {
+      for (const client of part.readAll()) yield* within(client, from, to)
     }
   }
 }
 
-function* within(entry: StoredEntry, day: number, from: number, to: number): Generator<Session> {
-  for (const session of sessionsIn(entry, day)) {
-    if (session.start >= from && session.start < to) yield session
-  }
+function* within({ sessions }: ClientDay, from: number, to: number): Generator<Session> {
+  for (const session of sessions) if (session.start >= from && session.start < to) yield session
 }
 
 /** The scan that finds the sessions of a merchant that start in a range. Read its rows with `sessionsOf`. */
@@ -289,7 +292,7 @@ export function* sessionsOf(
   for (const row of rows) {
     const day = timeOf(partsOf(row.key)[1] as string)
     for (const [visitor, entry] of rowEntries<string>(row, 2)) {
-      for (const session of within(entry, day, from, to)) yield { session, visitor }
+      for (const session of within(new ClientDay(day, entry), from, to)) yield { session, visitor }
     }
   }
 }

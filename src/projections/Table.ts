@@ -1,4 +1,3 @@
-import type { Docs } from "../processors/Projection.js"
 import type { Row, Scan } from "../readmodels/ReadModels.js"
 
 /**
@@ -61,8 +60,6 @@ export const chunkAt = (hash: number, chunks: number): number => {
   return chunk < chunks ? chunk : hash & (half - 1)
 }
 
-const chunkOf = (name: string, chunks: number): number => chunkAt(hashOf(name), chunks)
-
 const inherited = {}
 
 /** The name as an object's own key, which `constructor` or `__proto__` can't be. */
@@ -73,92 +70,6 @@ export const nameOf = (entry: string): string => (entry.charCodeAt(0) === 2 ? en
 
 export const chunkKey = (key: string, chunk: number): string =>
   `${key}\u0001${chunk.toString(36).padStart(3, "0")}`
-
-const newHead = (): Head<never> => ({ n: 0, e: {} })
-const newChunk = (): Entries<never> => ({})
-
-/** The entry, for reading only. */
-export const tableEntry = <E>(docs: Docs, tables: Tables, key: string, name: string): E | undefined => {
-  const head = docs.get<Head<E>>(tables.collection, key)
-  if (head === undefined) return undefined
-  const found =
-    head.e ?? docs.get<Entries<E>>(tables.collection, chunkKey(key, chunkOf(name, chunksFor(tables, head.n))))
-  return found?.[entryName(name)]
-}
-
-/** The entries of a chunk, to be changed in place. */
-const editChunk = <E>(docs: Docs, { collection }: Tables, key: string, chunk: number): Entries<E> =>
-  docs.edit<Entries<E>>(collection, chunkKey(key, chunk), newChunk)
-
-/**
- * The entries among which the name's is, to be changed in place: read and write it under `entryName(name)`.
- * It is made by `create` when it is missing. A later edit may lay the entry among others; the entry itself
- * stays the same object.
- */
-export const editTable = <E>(
-  docs: Docs,
-  tables: Tables,
-  key: string,
-  name: string,
-  create: () => E,
-): Entries<E> => {
-  const own = entryName(name)
-  const head =
-    docs.get<Head<E>>(tables.collection, key) ?? docs.edit<Head<E>>(tables.collection, key, newHead)
-  if (head.e !== undefined) {
-    const edited = docs.edit<Head<E>>(tables.collection, key, newHead)
-    const entries = edited.e as Entries<E>
-    if (entries[own] !== undefined) return entries
-    edited.n++
-    entries[own] = create()
-    if (edited.n <= tables.inline) return entries
-    delete edited.e
-    const chunks = chunksFor(tables, edited.n)
-    spread(docs, tables, key, entries, [...Array(chunks).keys()], chunks)
-    return editChunk<E>(docs, tables, key, chunkOf(name, chunks))
-  }
-  const chunks = chunksFor(tables, head.n)
-  const entries = editChunk<E>(docs, tables, key, chunkOf(name, chunks))
-  if (entries[own] !== undefined) return entries
-  entries[own] = create()
-  const edited = docs.edit<Head<E>>(tables.collection, key, newHead)
-  edited.n++
-  const more = chunksFor(tables, edited.n)
-  if (more === chunks) return entries
-  const source = chunks - powerOfTwo(chunks)
-  spread(docs, tables, key, editChunk<E>(docs, tables, key, source), [source, chunks], more)
-  return editChunk<E>(docs, tables, key, chunkOf(name, more))
-}
-
-/** Lays the entries, which all belong to the targets, where they lie with this many chunks. */
-const spread = <E>(
-  docs: Docs,
-  tables: Tables,
-  key: string,
-  entries: Entries<E>,
-  targets: ReadonlyArray<number>,
-  chunks: number,
-): void => {
-  const parts = new Map(targets.map((target): [number, Entries<E>] => [target, {}]))
-  for (const [name, entry] of named(entries)) {
-    const part = parts.get(chunkOf(name, chunks)) as Entries<E>
-    part[entryName(name)] = entry
-  }
-  for (const [target, part] of parts) docs.put(tables.collection, chunkKey(key, target), part)
-}
-
-/** Every entry, for reading only. */
-export function* tableEntries<E>(docs: Docs, tables: Tables, key: string): Generator<[string, E]> {
-  const head = docs.get<Head<E>>(tables.collection, key)
-  if (head === undefined) return
-  if (head.e !== undefined) yield* named(head.e)
-  else {
-    for (let chunk = 0; chunk < chunksFor(tables, head.n); chunk++) {
-      const found = docs.get<Entries<E>>(tables.collection, chunkKey(key, chunk))
-      if (found !== undefined) yield* named(found)
-    }
-  }
-}
 
 function* named<E>(entries: Entries<E>): Generator<[string, E]> {
   for (const own in entries) yield [nameOf(own), entries[own] as E]

@@ -1,3 +1,4 @@
+import { bucketDimensions } from "../domain/Metrics.js"
 import { type Cut, cut } from "../domain/TimeBuckets.js"
 import { type Counts, countRow, noCounts, TYPE } from "./Counts.js"
 import type { Columns } from "./Facts.js"
@@ -14,69 +15,134 @@ export const MONEY = 2
 const kindOf = (type: string | null): number =>
   type === "pageview" ? PAGE_VIEW : type === "payment" || type === "refund" ? MONEY : 0
 
-/** Facts that are settled together, with what is found of each once and asked for often. */
+/** Of rows that do not all have the same. */
+const MANY = -1
+
+/** Rows of one hour, in the order in which they came. */
+export interface HourRows {
+  readonly rows: Array<number>
+  /** Those that are payments and refunds, with what they count. */
+  readonly money: Array<readonly [row: number, counts: Counts]>
+}
+
+/** Facts of a day that are counted together, with what is found of each once and asked for often. */
 export class TailRows {
-  readonly size: number
-  readonly cuts: ReadonlyArray<Cut>
-  /** Of each row, the place of its visitor in `members`. */
-  readonly memberOf: Int16Array
+  size = 0
+  readonly cuts: Array<Cut> = []
   /** Of each row: 0, `PAGE_VIEW` or `MONEY`. */
-  readonly kinds: Uint8Array
-  /** Rows of payments and refunds, with what they count. */
-  readonly money: ReadonlyArray<readonly [row: number, counts: Counts]>
+  readonly kinds: Array<number> = []
+  /** Of each row, the place of its visitor in `members`. */
+  readonly memberOf: Array<number> = []
   /** The visitors, each once, as `memberOf` gives them. */
-  readonly members: ReadonlyArray<number>
+  readonly members: Array<number> = []
+  /** By the start of an hour. */
+  readonly hours = new Map<number, HourRows>()
+  /** The texts that codes stand for; 0 is none. */
+  readonly texts: Array<string | null> = [null]
+  private readonly codeOf = new Map<string, number>()
+  /** For each dimension the code of each row. */
+  private readonly dimensions: ReadonlyArray<Array<number>>
+  /** For each dimension the code that all rows have, or `MANY`. */
+  private readonly onlyCodes: Array<number>
+  private readonly places = new Map<number, number>()
 
   constructor(
-    readonly columns: Columns,
-    zone: string,
+    private readonly zone: string,
+    hasDimensions: boolean,
   ) {
-    const { size } = columns
-    this.size = size
-    this.cuts = Array.from({ length: size }, (_, row) => cut(zone, columns.at(row)))
-    this.kinds = Uint8Array.from({ length: size }, (_, row) => kindOf(columns.value(row, TYPE)))
-    const money: Array<readonly [number, Counts]> = []
-    for (let row = 0; row < size; row++) {
-      if (this.kinds[row] !== MONEY) continue
-      const counts = noCounts()
-      countRow(counts, columns, row)
-      money.push([row, counts])
-    }
-    this.money = money
-    this.memberOf = new Int16Array(size)
-    const members: Array<number> = []
-    const places: Array<number> = []
-    for (let row = 0; row < size; row++) {
-      const code = columns.visitorCode(row)
-      if (code === 0) {
-        this.memberOf[row] = NO_MEMBER
-        continue
-      }
-      let place = places[code]
-      if (place === undefined) {
-        place = members.push(memberOf(columns.text(code) as string)) - 1
-        places[code] = place
-      }
-      this.memberOf[row] = place
-    }
-    this.members = members
+    this.dimensions = hasDimensions ? bucketDimensions.map(() => []) : []
+    this.onlyCodes = this.dimensions.map(() => 0)
   }
 
-  /** The rows of each hour, by its start, in the order in which they come. */
-  byHour(): ReadonlyMap<number, ReadonlyArray<number>> {
-    const hours = new Map<number, Array<number>>()
-    let last = Number.NaN
-    let rows: Array<number> = []
-    for (let row = 0; row < this.size; row++) {
-      const { hour } = this.cuts[row] as Cut
-      if (hour !== last) {
-        last = hour
-        const known = hours.get(hour)
-        rows = known ?? []
-        if (known === undefined) hours.set(hour, rows)
-      }
-      rows.push(row)
+  append(columns: Columns): void {
+    const first = this.size
+    this.size += columns.size
+    for (let row = 0; row < columns.size; row++) {
+      const at = cut(this.zone, columns.at(row))
+      const kind = kindOf(columns.value(row, TYPE))
+      this.cuts.push(at)
+      this.kinds.push(kind)
+      const hour = this.hour(at.hour)
+      hour.rows.push(first + row)
+      if (kind !== MONEY) continue
+      const counts = noCounts()
+      countRow(counts, columns, row)
+      hour.money.push([first + row, counts])
     }
-    return hours
+    this.appendMembers(columns)
+    for (let index = 0; index < this.dimensions.length; index++) this.appendCodes(columns, index, first)
+  }
+
+  /** The code of a row in a dimension, an index into `bucketDimensions`. */
+  codesOf(index: number): ReadonlyArray<number> {
+    return this.dimensions[index] as ReadonlyArray<number>
+  }
+
+  /** The code that all rows have; undefined when they may have several. */
+  onlyCode(index: number): number | undefined {
+    const code = this.onlyCodes[index]
+    return code === MANY ? undefined : code
+  }
+
+  private hour(start: number): HourRows {
+    let hour = this.hours.get(start)
+    if (hour === undefined) {
+      hour = { rows: [], money: [] }
+      this.hours.set(start, hour)
+    }
+    return hour
+  }
+
+  private appendMembers(columns: Columns): void {
+    const { members, places } = this
+    const placeOf: Array<number> = []
+    for (let row = 0; row < columns.size; row++) {
+      const code = columns.visitorCode(row)
+      if (code === 0) {
+        this.memberOf.push(NO_MEMBER)
+        continue
+      }
+      let place = placeOf[code]
+      if (place === undefined) {
+        const member = memberOf(columns.text(code) as string)
+        place = places.get(member)
+        if (place === undefined) {
+          place = members.push(member) - 1
+          places.set(member, place)
+        }
+        placeOf[code] = place
+      }
+      this.memberOf.push(place)
+    }
+  }
+
+  private appendCodes(columns: Columns, index: number, first: number): void {
+    const codes = this.dimensions[index] as Array<number>
+    const only = columns.isUniform(index) ? this.code(columns.value(0, index)) : MANY
+    if (only !== MANY) for (let row = 0; row < columns.size; row++) codes.push(only)
+    else {
+      const known: Array<number> = []
+      for (let row = 0; row < columns.size; row++) {
+        const own = columns.code(row, index)
+        let code = known[own]
+        if (code === undefined) {
+          code = this.code(columns.text(own))
+          known[own] = code
+        }
+        codes.push(code)
+      }
+    }
+    if (first === 0) this.onlyCodes[index] = only
+    else if (this.onlyCodes[index] !== only) this.onlyCodes[index] = MANY
+  }
+
+  private code(text: string | null): number {
+    if (text === null) return 0
+    let code = this.codeOf.get(text)
+    if (code === undefined) {
+      code = this.texts.push(text) - 1
+      this.codeOf.set(text, code)
+    }
+    return code
   }
 }

@@ -86,6 +86,11 @@ export const makeMetrics = ({ maxValues, tail = TAIL }: MetricsOptions): Project
     if (isBusinessType(event.type)) foldOf(docs).of(merchantId, stream).fold(recorded)
   }
 
+  const applyAll = (events: Iterable<RecordedEvent>, docs: Docs): void =>
+    foldOf(docs).together(() => {
+      for (const event of events) apply(event, docs)
+    })
+
   return {
     name: PROJECTION,
     version: 5,
@@ -94,6 +99,7 @@ export const makeMetrics = ({ maxValues, tail = TAIL }: MetricsOptions): Project
     sharedBy,
     isByMerchant: true,
     apply,
+    applyAll,
   }
 }
 

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Partition } from "../domain/Partition.js"
 import { start } from "../domain/Position.js"
+import { textOf } from "./DocText.js"
 import {
   type Answer,
   type Checkpoint,
@@ -93,7 +94,7 @@ export const makeMemoryReadModels = (options: { readonly synchronous: boolean })
       Effect.try({
         try: () => {
           // All texts first: a document that has none must leave everything as it was.
-          const texts = puts.map((put) => (put.doc === undefined ? undefined : JSON.stringify(put.doc)))
+          const texts = puts.map((put) => (put.doc === undefined ? undefined : textOf(put.doc)))
           const { collections, checkpoints: all } = of(build)
           puts.forEach((put, i) => {
             let docs = collections.get(put.collection)

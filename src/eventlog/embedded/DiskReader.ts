@@ -21,6 +21,13 @@ export interface Page {
   readonly chars: number
 }
 
+/** As `Page`, with events as they are stored. */
+export interface Rows {
+  readonly rows: ReadonlyArray<Row | NamedRow>
+  readonly scannedTo: number
+  readonly chars: number
+}
+
 const isIn = (partitions: ReadonlySet<Partition>, stream: string): boolean => {
   const partition = partitionOfStream(stream)
   return partition !== undefined && partitions.has(partition)
@@ -127,6 +134,24 @@ export class DiskReader {
     return { ...this.#stretch(sequence + 1, to, prefixes, partitions), scannedTo: to }
   }
 
+  /** The rows of a stretch after a sequence, with all that is needed to take them apart later; see `decode`. */
+  rowsAfter(sequence: number, limit: number, partitions?: ReadonlySet<Partition>): Rows {
+    const to = Math.min(this.head(), sequence + this.#length(undefined, limit))
+    if (to <= sequence) return { rows: [], scannedTo: sequence, chars: 0 }
+    return this.#try(`events ${sequence + 1} to ${to}`, () => {
+      const rows = this.#rows(sequence + 1, to, partitions)
+      return { rows, scannedTo: to, chars: this.#adapt(rows) }
+    })
+  }
+
+  streamOf(row: Row | NamedRow): string {
+    return row[7] ?? this.#names.nameOf(row[1], row[0])
+  }
+
+  decode(row: Row | NamedRow, stream: string): RecordedEvent {
+    return decodeRow(row, stream, this.file)
+  }
+
   /** Counts the events of each partition in so many stretches, which lie as far apart in the whole log. */
   *weights(stretches: number, length: number): Generator<undefined, ReadonlyArray<number>> {
     const counts = new Array<number>(PARTITIONS).fill(0)
@@ -182,31 +207,34 @@ export class DiskReader {
   ): Pick<Page, "events" | "chars"> {
     return this.#try(`events ${from} to ${to}`, () => {
       if (prefixes !== undefined) return { events: this.#filtered(from, to, prefixes), chars: 0 }
-      if (partitions !== undefined) return this.#partly(from, to, partitions)
-      const rows = this.#between.all(from, to) as unknown as Array<Row>
-      this.#whole(rows, from, to)
+      const rows = this.#rows(from, to, partitions)
       const chars = this.#adapt(rows)
-      return {
-        events: rows.map((row) => decodeRow(row, this.#names.nameOf(row[1], row[0]), this.file)),
-        chars,
+      const events: Array<RecordedEvent> = []
+      for (const row of rows) {
+        const stream = this.streamOf(row)
+        if (partitions === undefined || row[0] === to || isIn(partitions, stream))
+          events.push(this.decode(row, stream))
       }
+      return { events, chars }
     })
   }
 
-  /** The events of some partitions, and the last one whoever's it is; that none is missing is counted. */
-  #partly(from: number, to: number, partitions: ReadonlySet<Partition>): Pick<Page, "events" | "chars"> {
+  /** The rows of a stretch, or those of some partitions and the last one whoever's it is. That none is missing is counted. */
+  #rows(
+    from: number,
+    to: number,
+    partitions: ReadonlySet<Partition> | undefined,
+  ): ReadonlyArray<Row | NamedRow> {
+    if (partitions === undefined) {
+      const rows = this.#between.all(from, to) as unknown as Array<Row>
+      this.#whole(rows, from, to)
+      return rows
+    }
     const [found] = this.#count.get(from, to) as unknown as [number]
     if (found !== to - from + 1) {
       this.#whole(this.#streamsBetween.all(from, to) as unknown as Array<[number, number]>, from, to)
     }
-    const rows = this.#ofPartitions.all(from, to, bitsOf(partitions)) as unknown as Array<NamedRow>
-    const chars = this.#adapt(rows)
-    const events: Array<RecordedEvent> = []
-    for (const row of rows) {
-      const stream = row[7] ?? this.#names.nameOf(row[1], row[0])
-      if (row[0] === to || isIn(partitions, stream)) events.push(decodeRow(row, stream, this.file))
-    }
-    return { events, chars }
+    return this.#ofPartitions.all(from, to, bitsOf(partitions)) as unknown as Array<NamedRow>
   }
 
   /** Looks at the stream of each row first, and reads only the rows that are wanted. */

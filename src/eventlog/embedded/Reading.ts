@@ -15,6 +15,7 @@ import type {
 import type { DiskReader } from "./DiskReader.js"
 import { failureOf } from "./Failure.js"
 import type { LiveFeed } from "./LiveFeed.js"
+import { pastOf } from "./Past.js"
 import { Subscription, type SubscriptionBounds } from "./Subscription.js"
 
 type Events = ReadonlyArray<RecordedEvent>
@@ -144,11 +145,13 @@ export const readingOf = (
   bounds: SubscriptionBounds,
 ): Pick<EventLogService, "readAll" | "readStream" | "subscribe" | "head"> & {
   readonly weights: Weights
+  readonly past: NonNullable<EventLogService["past"]>
 } => ({
   readAll: (options) => Stream.suspend(() => readAll(reader, options)),
   readStream: (stream, options) => Stream.suspend(() => readStream(reader, stream, options)),
   subscribe: (options) => subscribe(reader, feed, bounds, options),
   weights: weights(reader),
+  past: pastOf(reader, (read) => attempt(reader.file, read), turn),
   head: Effect.map(
     attempt(reader.file, () => reader.head()),
     fromNumber,

@@ -2,6 +2,7 @@ import { existsSync, rmSync, statSync } from "node:fs"
 import type { Partition } from "../../domain/Partition.js"
 import { start } from "../../domain/Position.js"
 import type { Answer, Checkpoint, Doc, Put, Question, Ref, Row, Scan } from "../ReadModels.js"
+import { textOf } from "../DocText.js"
 import { decodeCheckpoints, encodeCheckpoints } from "./Checkpoints.js"
 import { KnownKeys } from "./KnownKeys.js"
 import {
@@ -37,7 +38,7 @@ interface TextPut extends Put {
 }
 
 const withText = ({ collection, key, doc }: Put): TextPut =>
-  doc === undefined ? { collection, key, doc } : { collection, key, doc, text: JSON.stringify(doc) }
+  doc === undefined ? { collection, key, doc } : { collection, key, doc, text: textOf(doc) }
 
 /** Puts of each collection in order of their keys: neighbours lie in the same pages. */
 const sorted = (puts: ReadonlyArray<TextPut>): ReadonlyMap<string, ReadonlyArray<TextPut>> => {
@@ -201,7 +202,7 @@ export class BuildFile {
           if (doc === undefined) table.remove?.run(key)
           else {
             this.known?.add(collection, key)
-            table.upsert?.run(key, text ?? JSON.stringify(doc))
+            table.upsert?.run(key, text ?? textOf(doc))
           }
         }
       }

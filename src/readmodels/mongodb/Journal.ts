@@ -1,3 +1,4 @@
+import { textOf } from "../DocText.js"
 import type { Put } from "../ReadModels.js"
 
 /** A document on its way into the store, as text. */
@@ -23,7 +24,7 @@ export class DocumentTooLarge extends Error {
 
 export const textsOf = (puts: ReadonlyArray<Put>): ReadonlyArray<TextPut> =>
   puts.map(({ collection, key, doc }) => {
-    const text = doc === undefined ? undefined : JSON.stringify(doc)
+    const text = doc === undefined ? undefined : textOf(doc)
     if (text !== undefined && text.length > LARGEST_DOCUMENT / 3) {
       const bytes = Buffer.byteLength(text) + Buffer.byteLength(key)
       if (bytes > LARGEST_DOCUMENT) throw new DocumentTooLarge(collection, key, bytes)

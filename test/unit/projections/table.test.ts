@@ -1,15 +1,9 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { WorkingSet } from "../../../src/processors/WorkingSet.js"
-import {
-  editTable,
-  entryName,
-  rowEntries,
-  tableEntries,
-  tableEntry,
-  tableScan,
-  tablesIn,
-} from "../../../src/projections/Table.js"
+import { GrowingTable } from "../../../src/projections/GrowingTable.js"
+import { namedParts } from "../../../src/projections/NamedPart.js"
+import { hashOf, rowEntries, tableScan, tablesIn } from "../../../src/projections/Table.js"
 import { key } from "../../../src/readmodels/Key.js"
 import { Random } from "../../support/Seed.js"
 import { documents } from "./support.js"
@@ -20,9 +14,22 @@ interface Entry {
   n: number
 }
 
+const parts = namedParts<Entry, Entry>(inTables, {
+  create: () => ({ n: 0 }),
+  decode: (stored) => ({ ...stored }),
+  textOf: JSON.stringify,
+})
+
+const open = (docs: WorkingSet, table: string) => new GrowingTable(docs, parts, table)
+
+const edit = (docs: WorkingSet, table: string, name: string): Entry =>
+  open(docs, table).open(name, hashOf(name)).at(name)
+
+const read = (docs: WorkingSet, table: string, name: string): Entry | undefined =>
+  open(docs, table).partOf(hashOf(name)).read(name)
+
 const count = (docs: WorkingSet, table: string, name: string): void => {
-  const entry = editTable<Entry>(docs, inTables, table, name, () => ({ n: 0 }))[entryName(name)] as Entry
-  entry.n++
+  edit(docs, table, name).n++
 }
 
 const odd = [
@@ -64,14 +71,12 @@ describe("a table", () => {
           expected.set(name, (expected.get(name) ?? 0) + 1)
           if (when === 0) commit()
         }
-        const seen = new Map(
-          [...tableEntries<Entry>(docs, inTables, table)].map(([name, { n }]) => [name, n]),
-        )
-        expect(seen).toEqual(expected)
-        expect([...tableEntries(docs, inTables, table)].length).toBe(expected.size)
-        for (const [name, n] of expected) expect(tableEntry<Entry>(docs, inTables, table, name)?.n).toBe(n)
+        const seen = [...open(docs, table).everyPart()].flatMap((part) => [...part.readAll()])
+        const sorted = (numbers: Iterable<number>) => [...numbers].sort((a, b) => a - b)
+        expect(sorted(seen.map(({ n }) => n))).toEqual(sorted(expected.values()))
+        for (const [name, n] of expected) expect(read(docs, table, name)?.n).toBe(n)
         for (const name of odd) {
-          if (!expected.has(name)) expect(tableEntry(docs, inTables, table, name)).toBeUndefined()
+          if (!expected.has(name)) expect(read(docs, table, name)).toBeUndefined()
         }
         commit()
         const rows = scan(tableScan(inTables, key("m", "a"), key("m", "b")))
@@ -134,8 +139,8 @@ describe("a table", () => {
 
   it("an entry stays the same object while its table grows", () => {
     const { docs } = documents()
-    const entry = editTable<Entry>(docs, inTables, "k", "first", () => ({ n: 0 })).first
+    const entry = edit(docs, "k", "first")
     for (let i = 0; i < 3_000; i++) count(docs, "k", `name ${i}`)
-    expect(tableEntry(docs, inTables, "k", "first")).toBe(entry)
+    expect(read(docs, "k", "first")).toBe(entry)
   })
 })

@@ -1,0 +1,158 @@
+import * as Effect from "effect/Effect"
+import type { RecordedEvent } from "../domain/Event.js"
+import type { Partition } from "../domain/Partition.js"
+import type { Past } from "../eventlog/EventLog.js"
+import { Text } from "../readmodels/DocText.js"
+import type { Checkpoint, Put } from "../readmodels/ReadModels.js"
+import type { BuildFold } from "./BuildFold.js"
+import { unknownOf } from "./KnownEvents.js"
+
+/** Events of a partition that are folded before anybody else has a turn. */
+const SLICE = 4_000
+
+export interface PastOptions {
+  /** Of what is folded and not written yet, in bytes, about, and in documents. */
+  readonly bytes: number
+  readonly documents: number
+  /** Writes what a build has folded. It may stop the build. */
+  readonly write: (
+    fold: BuildFold,
+    puts: ReadonlyArray<Put>,
+    checkpoints: ReadonlyMap<Partition, Checkpoint>,
+  ) => Effect.Effect<void>
+  /** Asked now and then. */
+  readonly mayGoOn: () => boolean
+}
+
+/** Lets everything else that waits on this thread have its turn. */
+const turn: Effect.Effect<void> = Effect.async((resume) => {
+  const handle = setImmediate(() => resume(Effect.void))
+  return Effect.sync(() => clearImmediate(handle))
+})
+
+/** What one build has folded of a stretch and not written. */
+class Unwritten {
+  private puts: Array<Put> = []
+  private bytes = 0
+  private checkpoints = new Map<Partition, Checkpoint>()
+
+  constructor(
+    readonly fold: BuildFold,
+    private readonly options: PastOptions,
+  ) {}
+
+  /** Nobody asks for the documents of this partition before they are written. */
+  release(partition: Partition, checkpoint: Checkpoint): void {
+    for (const put of this.fold.working.release()) {
+      this.puts.push(put)
+      this.bytes += put.key.length + (put.doc instanceof Text ? put.doc.length : 0)
+    }
+    this.checkpoints.set(partition, checkpoint)
+  }
+
+  get isFull(): boolean {
+    const { working } = this.fold
+    return (
+      this.bytes + working.changedBytes >= this.options.bytes ||
+      this.puts.length + working.changedCount >= this.options.documents
+    )
+  }
+
+  /** Writes what is folded of some partitions. */
+  readonly writePart: Effect.Effect<void> = Effect.suspend(() => {
+    const { fold, puts, checkpoints } = this
+    this.puts = []
+    this.bytes = 0
+    this.checkpoints = new Map()
+    return Effect.zipRight(
+      this.options.write(fold, puts, checkpoints),
+      Effect.sync(() => {
+        if (fold.stopped === undefined) fold.markWritten(checkpoints)
+      }),
+    )
+  }).pipe(Effect.uninterruptible)
+
+  /** Everything up to here is folded: writes what is left. */
+  writeAll({ upTo, recordedAt }: Past): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { fold, puts, checkpoints } = this
+      fold.pastFolded(checkpoints, upTo, recordedAt)
+      return Effect.zipRight(
+        this.options.write(fold, puts, fold.pending().checkpoints),
+        Effect.sync(() => {
+          if (fold.stopped === undefined) fold.markCommitted()
+        }),
+      )
+    }).pipe(Effect.uninterruptible)
+  }
+}
+
+/** The next events of an iterator, and what the last one of them was. */
+class Slice implements Iterable<RecordedEvent> {
+  last: RecordedEvent | undefined
+  isOver = false
+
+  constructor(private readonly events: Iterator<RecordedEvent>) {}
+
+  *[Symbol.iterator](): Generator<RecordedEvent> {
+    for (let count = 0; count < SLICE; count++) {
+      const { done, value } = this.events.next()
+      if (done === true) {
+        this.isOver = true
+        return
+      }
+      if (unknownOf(value.event) !== undefined) throw new Error(`${value.event.type} is not known`)
+      this.last = value
+      yield value
+    }
+  }
+}
+
+/**
+ * Folds a long stretch of the log partition after partition. A partition's documents are made once, written as texts
+ * as soon as its last event is folded, and forgotten, so that what is in memory is small and at hand. `InOrder`: an
+ * event can't be folded this way. `Later`: it was told not to go on. Then what is not written is to be undone.
+ */
+export const foldPast = (
+  folds: ReadonlyArray<BuildFold>,
+  past: Past,
+  options: PastOptions,
+): Effect.Effect<"Folded" | "Later" | "InOrder"> =>
+  Effect.gen(function* () {
+    const all = folds.map((fold) => new Unwritten(fold, options))
+    const running = () => all.filter(({ fold }) => fold.stopped === undefined)
+    for (const { partition, events } of past.partitions) {
+      const iterator = events[Symbol.iterator]()
+      let last: Checkpoint = { position: past.upTo, recordedAt: past.recordedAt }
+      for (let isOver = false; !isOver; ) {
+        const slice = new Slice(iterator)
+        if (!foldSlice(running(), partition, slice)) return "InOrder"
+        isOver = slice.isOver
+        if (slice.last !== undefined) {
+          last = { position: slice.last.position, recordedAt: slice.last.metadata.recordedAt }
+        }
+        for (const one of running()) {
+          if (isOver) one.release(partition, last)
+          if (!one.isFull) continue
+          if (!isOver) one.release(partition, last)
+          yield* one.writePart
+        }
+        yield* turn
+        if (!options.mayGoOn()) return "Later"
+      }
+    }
+    for (const one of running()) yield* one.writeAll(past)
+    return "Folded"
+  })
+
+const foldSlice = (all: ReadonlyArray<Unwritten>, partition: Partition, slice: Slice): boolean => {
+  try {
+    // It can be gone through once.
+    const events = all.length === 1 ? slice : [...slice]
+    for (const { fold } of all) fold.foldPast(partition, events)
+    return true
+  } catch {
+    // Folding in the log's order meets it again, and says which event it is.
+    return false
+  }
+}
