@@ -4,24 +4,21 @@ import type { Docs } from "../processors/Projection.js"
 import type { Session } from "./ClientDay.js"
 import { type SessionChange, wholeSession } from "./Counts.js"
 import type { Values } from "./Dimensions.js"
-import {
-  appendFact,
-  appendPlain,
-  Columns,
-  FACTS,
-  type Fact,
-  isHeavy,
-  lastPosition,
-  newSegment,
-  type Segment,
-  segmentKey,
-} from "./Facts.js"
+import { Columns, FACTS, type Fact, newSegment, type Segment, segmentKey, Tail } from "./Facts.js"
 import { type Large, LargeDay } from "./LargeDay.js"
 import { collections, type DayDoc, type PendingSession, TAIL, timeKey } from "./Layout.js"
 import { sessionsStarting } from "./Sessions.js"
 import { Waiting } from "./Waiting.js"
 
-const newDay = (): DayDoc => ({ n: 0 })
+/** A day as folds have it. */
+interface Day extends Omit<DayDoc, "f"> {
+  f?: Segment | Tail
+}
+
+const newDay = (): Day => ({ n: 0 })
+
+/** The tail as it is stored. */
+const tailOf = ({ f }: Day): Segment | undefined => (f instanceof Tail ? f.segment : f)
 
 /** What the first four numbers of a pending session are followed by: its values, or where they stand. */
 const VALUES = 4
@@ -73,9 +70,11 @@ export interface WaitingSession {
 }
 
 /** The changes of sessions that the day's buckets lack. `day`: its first instant, epoch ms. */
-export function* waitingSessions(day: number, { s, f }: DayDoc): Generator<WaitingSession> {
+export function* waitingSessions(day: number, doc: Day): Generator<WaitingSession> {
+  const { s } = doc
   if (s === undefined) return
-  const tail = f === undefined ? undefined : new Columns(f)
+  const segment = tailOf(doc)
+  const tail = segment === undefined ? undefined : new Columns(segment)
   for (const pending of Waiting.of(s).byPosition.values()) {
     const [start, sessions, bounces, milliseconds] = pending
     yield {
@@ -95,7 +94,7 @@ export class DayFold {
   readonly to: number
   private readonly key: string
   /** Once it is to be written. */
-  private doc: DayDoc | undefined
+  private doc: Day | undefined
   private large: LargeDay | undefined
 
   constructor(
@@ -121,10 +120,9 @@ export class DayFold {
     const doc = this.edit()
     if (doc.n === 0) this.before().settleIfLarge(now)
     doc.n++
-    doc.f ??= newSegment(this.is.day, this.segmentBefore(doc))
-    if (this.is.isTogether) appendPlain(doc.f, fact)
-    else appendFact(doc.f, fact)
-    if (doc.f.n >= this.most || isHeavy(doc.f) || this.isNearMostValues(doc)) this.settle(doc, now)
+    const tail = this.tail(doc)
+    tail.add(fact)
+    if (tail.size >= this.most || tail.isHeavy || this.isNearMostValues(doc)) this.settle(doc, now)
   }
 
   /**
@@ -133,7 +131,7 @@ export class DayFold {
    */
   changeSession(session: Session, change: SessionChange, now: number): void {
     const { isTogether } = this.is
-    const stored = this.doc ?? this.docs.get<DayDoc>(collections.days, this.key)
+    const stored = this.doc ?? this.docs.get<Day>(collections.days, this.key)
     if (!isTogether && stored?.d === undefined) return
     const doc = this.edit()
     const { byPosition } = this.waiting(doc)
@@ -149,42 +147,51 @@ export class DayFold {
     if (byPosition.size >= MOST_PENDING || this.isNearMostValues(doc)) this.settle(doc, now)
   }
 
-  private waiting(doc: DayDoc): Waiting {
+  private waiting(doc: Day): Waiting {
     const waiting = Waiting.of(doc.s)
     doc.s = waiting
     return waiting
   }
 
-  private pending(doc: DayDoc, { start, position, values }: Session, change: SessionChange): PendingSession {
+  private pending(doc: Day, { start, position, values }: Session, change: SessionChange): PendingSession {
     const numbers = [start - this.is.day, change.sessions, change.bounces, change.milliseconds] as const
     if (this.is.isTogether) return [...numbers]
     // Most sessions change first by the event that begins them, which is the last of the tail.
-    const last = (doc.f?.n ?? 0) - 1
-    if (doc.f !== undefined && lastPosition(doc.f) === position) return [...numbers, last]
+    if (doc.f !== undefined) {
+      const { lastPosition, size } = this.tail(doc)
+      if (lastPosition === position) return [...numbers, size - 1]
+    }
     let count = values.length
     while (count > 0 && values[count - 1] === null) count--
     return [...numbers, ...values.slice(0, count).map((value) => value ?? 0)]
   }
 
-  private edit(): DayDoc {
-    this.doc ??= this.docs.edit<DayDoc>(collections.days, this.key, newDay)
+  private tail(doc: Day): Tail {
+    if (doc.f instanceof Tail) return doc.f
+    const tail = new Tail(doc.f ?? newSegment(this.is.day, this.segmentBefore(doc)), this.is.isTogether)
+    doc.f = tail
+    return tail
+  }
+
+  private edit(): Day {
+    this.doc ??= this.docs.edit<Day>(collections.days, this.key, newDay)
     return this.doc
   }
 
-  private isNearMostValues({ c }: DayDoc): boolean {
+  private isNearMostValues({ c }: Day): boolean {
     const many = this.is.maxValues - NEAR_MOST_VALUES
     for (const code in c) if ((c[code] as number) > many) return true
     return false
   }
 
   /** Whether no dimension can come near its most values by facts that are not counted yet. */
-  private mayWait({ c }: DayDoc): boolean {
+  private mayWait({ c }: Day): boolean {
     const many = this.is.maxValues - NEAR_MOST_VALUES - TAIL - MOST_UNCOUNTED
     for (const code in c) if ((c[code] as number) > many) return false
     return many >= 0
   }
 
-  private segmentBefore({ k }: DayDoc): Segment | undefined {
+  private segmentBefore({ k }: Day): Segment | undefined {
     if (k === undefined) return undefined
     const { merchantId, zone, day } = this.is
     return this.docs.get<Segment>(FACTS, segmentKey(merchantId, zone, day, k - 1))
@@ -192,11 +199,11 @@ export class DayFold {
 
   /** A day that is over gets no more facts, mostly: who reads it then need not count its tail. */
   private settleIfLarge(now: number): void {
-    const doc = this.doc ?? this.docs.get<DayDoc>(collections.days, this.key)
+    const doc = this.doc ?? this.docs.get<Day>(collections.days, this.key)
     if (doc?.d !== undefined && (doc.f !== undefined || doc.s !== undefined)) this.settle(this.edit(), now)
   }
 
-  private settle(doc: DayDoc, now: number): void {
+  private settle(doc: Day, now: number): void {
     const { merchantId, zone, day, isTogether } = this.is
     const isFirst = doc.d === undefined
     this.large ??= new LargeDay(this.docs, this.is, doc)
@@ -205,11 +212,12 @@ export class DayFold {
       buckets.changeSession(start, values, change, now)
     }
     delete doc.s
-    if (doc.f !== undefined) {
-      buckets.takeFacts(new Columns(doc.f), now)
+    const segment = tailOf(doc)
+    if (segment !== undefined) {
+      buckets.takeFacts(new Columns(segment), now)
       if (!isTogether) {
         const number = doc.k ?? 0
-        this.docs.put(FACTS, segmentKey(merchantId, zone, day, number), doc.f)
+        this.docs.put(FACTS, segmentKey(merchantId, zone, day, number), segment)
         doc.k = number + 1
       }
       delete doc.f

@@ -78,86 +78,16 @@ export const segmentSize = (segment: Segment): number => segment.n
 export const segmentKey = (merchantId: string, zone: string, day: number, number: number): string =>
   key(merchantId, zone, timePart(day), number.toString(36).padStart(4, "0"))
 
-/** What appending needs to know of a segment besides its columns. */
-interface Writer {
-  rows: number
-  at: number
-  recordedAt: number
-  revision: number
-  position: string
-  /** Of each dimension the last value that came, and its code: neighbours mostly share some. */
-  readonly lastTexts: Array<string | null>
-  readonly lastCodes: Array<number>
-  /** Characters of the texts. */
-  length: number
-  readonly strings: Map<string, number>
-  /** By the names' places, joined. */
-  readonly shapes: Map<string, number>
-}
-
-/** Made again for a segment that came from the store. */
-const writers = new WeakMap<Segment, Writer>()
-
-const lastOf = (columns: Columns): Pick<Fact, "at" | "recordedAt" | "revision" | "position"> => {
-  const last = columns.size - 1
+const lastOf = (segment: Segment): Pick<Fact, "at" | "recordedAt" | "revision" | "position"> => {
+  const last = segment.n - 1
+  if (last < 0) return { at: segment.d, recordedAt: segment.d, revision: 0, position: segment.b as Position }
+  const columns = new Columns(segment)
   return {
     at: columns.at(last),
     recordedAt: columns.recordedAt(last),
     revision: columns.revision(last),
     position: columns.position(last),
   }
-}
-
-const writerOf = (segment: Segment): Writer => {
-  const known = writers.get(segment)
-  if (known !== undefined && known.rows === segment.n) return known
-  const { n, d, s, x } = segment
-  const last =
-    n === 0 ? { at: d, recordedAt: d, revision: 0, position: segment.b } : lastOf(new Columns(segment))
-  const writer: Writer = {
-    rows: n,
-    ...last,
-    lastTexts: bucketDimensions.map(() => null),
-    lastCodes: bucketDimensions.map(() => 0),
-    length: s.reduce((sum, text) => sum + text.length, 0),
-    strings: new Map(s.map((text, index) => [text, index + 1])),
-    shapes: new Map(x?.h.map((names, index) => [names.join(), index + 1])),
-  }
-  writers.set(segment, writer)
-  return writer
-}
-
-const place = (segment: Segment, writer: Writer, text: string | null): number => {
-  if (text === null) return 0
-  const known = writer.strings.get(text)
-  if (known !== undefined) return known
-  const made = segment.s.push(text)
-  writer.length += text.length
-  writer.strings.set(text, made)
-  return made
-}
-
-const codeOf = (segment: Segment, writer: Writer, dimension: number, value: string | null): number => {
-  if (writer.lastTexts[dimension] === value) return writer.lastCodes[dimension] as number
-  const code = place(segment, writer, value)
-  writer.lastTexts[dimension] = value
-  writer.lastCodes[dimension] = code
-  return code
-}
-
-const extended = <A extends number | string>(column: Column<A>, rows: number, value: A): Column<A> => {
-  if (typeof column === "object") column.push(value)
-  else if (rows === 0) return value
-  else if (column !== value) {
-    const cells = new Array<A>(rows).fill(column)
-    cells.push(value)
-    return cells
-  }
-  return column
-}
-
-const extend = (columns: Array<Column>, index: number, rows: number, value: number): void => {
-  columns[index] = extended(columns[index] ?? 0, rows, value)
 }
 
 const step = (from: string, to: string): number | string => {
@@ -168,76 +98,244 @@ const step = (from: string, to: string): number | string => {
 }
 
 const present = (value: number | null): number => (value === null ? 0 : value < 0 ? value : value + 1)
-const appendProperties = (segment: Segment, writer: Writer, properties: Fact["properties"]): void => {
-  if (properties === null) {
-    segment.x?.r.push(0)
-    return
+
+/** The column with the first `count` of the cells after its rows. */
+const extended = <A extends number | string>(
+  column: Column<A>,
+  rows: number,
+  cells: ReadonlyArray<A>,
+  count: number,
+): Column<A> => {
+  if (typeof column === "object") {
+    for (let i = 0; i < count; i++) column.push(cells[i] as A)
+    return column
   }
-  segment.x ??= { h: [], r: new Array<number>(segment.n).fill(0) }
-  const { h, r } = segment.x
-  const names = Object.keys(properties)
-  const places = names.map((name) => place(segment, writer, name))
-  const joined = places.join()
-  let shape = writer.shapes.get(joined)
-  if (shape === undefined) {
-    shape = h.push(places)
-    writer.shapes.set(joined, shape)
-  }
-  r.push(shape)
-  for (const name of names) r.push(place(segment, writer, properties[name] ?? null))
-}
-
-const weighsMuch = ({ x }: Segment, { length }: Writer): boolean =>
-  length + (x === undefined ? 0 : x.r.length * PROPERTY_WEIGHT) >= MOST_WEIGHT
-
-/** Whether its facts are so heavy that no more should go in. */
-export const isHeavy = (segment: Segment): boolean => weighsMuch(segment, writerOf(segment))
-
-/** Position of the fact that was appended last. */
-export const lastPosition = (segment: Segment): Position => writerOf(segment).position as Position
-
-/** Appends in place. The segment must have come from `newSegment` or from the store. */
-export const appendFact = (segment: Segment, fact: Fact): void => {
-  const writer = writerOf(segment)
-  appendOwn(segment, writer, fact)
-  const { v, n } = segment
-  const { values } = fact
-  for (let i = 0; i < values.length; i++) extend(v, i, n, codeOf(segment, writer, i, values[i] ?? null))
-  appendProperties(segment, writer, fact.properties)
-  end(segment, writer, fact)
+  const same = rows === 0 ? (cells[0] as A) : column
+  let i = 0
+  while (i < count && cells[i] === same) i++
+  if (i === count) return same
+  const all = new Array<A>(rows + count)
+  all.fill(same, 0, rows)
+  for (let j = 0; j < count; j++) all[rows + j] = cells[j] as A
+  return all
 }
 
 const TYPE = indexOf.TYPE
 const CURRENCY = indexOf.CURRENCY
+const everyDimension = bucketDimensions.map((_, dimension) => dimension)
+/** What numbers of all merchants together are made of. */
+const plainDimensions = [TYPE, CURRENCY]
 
-/** The same of what numbers of all merchants together are made of: type and currency are the only dimensions. */
-export const appendPlain = (segment: Segment, fact: Fact): void => {
-  const writer = writerOf(segment)
-  appendOwn(segment, writer, fact)
-  const { v, n } = segment
-  extend(v, TYPE, n, codeOf(segment, writer, TYPE, fact.values[TYPE] ?? null))
-  extend(v, CURRENCY, n, codeOf(segment, writer, CURRENCY, fact.values[CURRENCY] ?? null))
-  end(segment, writer, fact)
+/** Used again for each call. */
+const cells: Array<number> = []
+const steps: Array<number | string> = []
+const visitors: Array<number> = []
+const codes = bucketDimensions.map((): Array<number> => [])
+
+/** Appends facts to a segment, which is new or was read from the store, in place. */
+export class SegmentWriter {
+  private last: Pick<Fact, "at" | "recordedAt" | "revision" | "position">
+  /** Of each dimension the last value that came, and its code: neighbours mostly share some. */
+  private readonly lastTexts: Array<string | null> = bucketDimensions.map(() => null)
+  private readonly lastCodes: Array<number> = bucketDimensions.map(() => 0)
+  private readonly strings: Map<string, number>
+  /** By the names' places, joined. */
+  private readonly shapes: Map<string, number>
+  private length: number
+
+  constructor(
+    readonly segment: Segment,
+    /** Only what numbers of all merchants together are made of. */
+    private readonly isPlain = false,
+  ) {
+    const { s, x } = segment
+    this.last = lastOf(segment)
+    this.length = s.reduce((sum, text) => sum + text.length, 0)
+    this.strings = new Map(s.map((text, index) => [text, index + 1]))
+    this.shapes = new Map(x?.h.map((names, index) => [names.join(), index + 1]))
+  }
+
+  /** What its facts weigh, of `MOST_WEIGHT`. */
+  get weight(): number {
+    return this.length + (this.segment.x?.r.length ?? 0) * PROPERTY_WEIGHT
+  }
+
+  get lastPosition(): Position {
+    return this.last.position
+  }
+
+  append(facts: ReadonlyArray<Fact>): void {
+    if (facts.length === 0) return
+    this.appendNumbers(facts)
+    const { segment, isPlain } = this
+    const dimensions = isPlain ? plainDimensions : everyDimension
+    // Fact after fact: in which order texts come must not depend on how many facts come at once.
+    for (let i = 0; i < facts.length; i++) {
+      const { visitor, values, properties } = facts[i] as Fact
+      visitors[i] = this.place(visitor)
+      for (const dimension of dimensions) {
+        ;(codes[dimension] as Array<number>)[i] = this.code(dimension, values[dimension] ?? null)
+      }
+      if (!isPlain) this.appendProperties(properties, i)
+    }
+    this.extend(own.visitor, visitors, facts.length)
+    for (const dimension of dimensions) {
+      segment.v[dimension] = extended(
+        segment.v[dimension] ?? 0,
+        segment.n,
+        codes[dimension] as Array<number>,
+        facts.length,
+      )
+    }
+    segment.n += facts.length
+  }
+
+  private extend(column: number, values: ReadonlyArray<number>, count: number): void {
+    const { c, n } = this.segment
+    c[column] = extended(c[column] ?? 0, n, values, count)
+  }
+
+  private appendNumbers(facts: ReadonlyArray<Fact>): void {
+    const { segment } = this
+    const { length } = facts
+    let { at, recordedAt, revision, position } = this.last
+    for (let i = 0; i < length; i++) {
+      const next = (facts[i] as Fact).at
+      cells[i] = next - at
+      at = next
+    }
+    this.extend(own.at, cells, length)
+    for (let i = 0; i < length; i++) {
+      const next = (facts[i] as Fact).recordedAt
+      cells[i] = next - recordedAt
+      recordedAt = next
+    }
+    this.extend(own.recordedAt, cells, length)
+    for (let i = 0; i < length; i++) {
+      const next = (facts[i] as Fact).revision
+      cells[i] = next - revision
+      revision = next
+    }
+    this.extend(own.revision, cells, length)
+    for (let i = 0; i < length; i++) cells[i] = present((facts[i] as Fact).amount)
+    this.extend(own.amount, cells, length)
+    for (let i = 0; i < length; i++) cells[i] = present((facts[i] as Fact).pointsUsed)
+    this.extend(own.pointsUsed, cells, length)
+    for (let i = 0; i < length; i++) cells[i] = present((facts[i] as Fact).pointsEarned)
+    this.extend(own.pointsEarned, cells, length)
+    if (segment.n === 0) {
+      position = (facts[0] as Fact).position
+      segment.b = position
+    }
+    for (let i = 0; i < length; i++) {
+      const next = (facts[i] as Fact).position
+      steps[i] = step(position, next)
+      position = next
+    }
+    segment.p = extended<number | string>(segment.p, segment.n, steps, length)
+    this.last = { at, recordedAt, revision, position }
+  }
+
+  private place(text: string | null): number {
+    if (text === null) return 0
+    const known = this.strings.get(text)
+    if (known !== undefined) return known
+    const made = this.segment.s.push(text)
+    this.length += text.length
+    this.strings.set(text, made)
+    return made
+  }
+
+  private code(dimension: number, value: string | null): number {
+    if (this.lastTexts[dimension] === value) return this.lastCodes[dimension] as number
+    const code = this.place(value)
+    this.lastTexts[dimension] = value
+    this.lastCodes[dimension] = code
+    return code
+  }
+
+  /** `before`: how many facts of this call come before. */
+  private appendProperties(properties: Fact["properties"], before: number): void {
+    const { segment, shapes } = this
+    if (properties === null) {
+      segment.x?.r.push(0)
+      return
+    }
+    segment.x ??= { h: [], r: new Array<number>(segment.n + before).fill(0) }
+    const { h, r } = segment.x
+    const names = Object.keys(properties)
+    const places = names.map((name) => this.place(name))
+    const joined = places.join()
+    let shape = shapes.get(joined)
+    if (shape === undefined) {
+      shape = h.push(places)
+      shapes.set(joined, shape)
+    }
+    r.push(shape)
+    for (const name of names) r.push(this.place(properties[name] ?? null))
+  }
 }
 
-const appendOwn = (segment: Segment, writer: Writer, fact: Fact): void => {
-  const { c, n } = segment
-  extend(c, own.at, n, fact.at - writer.at)
-  extend(c, own.recordedAt, n, fact.recordedAt - writer.recordedAt)
-  extend(c, own.revision, n, fact.revision - writer.revision)
-  extend(c, own.visitor, n, place(segment, writer, fact.visitor))
-  extend(c, own.amount, n, present(fact.amount))
-  extend(c, own.pointsUsed, n, present(fact.pointsUsed))
-  extend(c, own.pointsEarned, n, present(fact.pointsEarned))
-  if (n === 0) segment.b = fact.position
-  segment.p = extended<number | string>(segment.p, n, n === 0 ? 0 : step(writer.position, fact.position))
+/** What a fact adds to the weight of a segment at most: its texts may be there already. */
+const weightOf = ({ visitor, values, properties }: Fact): number => {
+  let weight = PROPERTY_WEIGHT + (visitor?.length ?? 0)
+  for (let i = 0; i < values.length; i++) weight += values[i]?.length ?? 0
+  if (properties === null) return weight
+  for (const name in properties) weight += PROPERTY_WEIGHT + name.length + (properties[name]?.length ?? 0)
+  return weight
 }
 
-const end = (segment: Segment, writer: Writer, fact: Fact): void => {
-  writer.at = fact.at
-  writer.recordedAt = fact.recordedAt
-  writer.revision = fact.revision
-  writer.position = fact.position
-  segment.n++
-  writer.rows = segment.n
+/** A segment that grows, in memory: facts wait until somebody asks for it, and are then laid into it together. */
+export class Tail {
+  private writer: SegmentWriter | undefined
+  private waiting: Array<Fact> = []
+  /** What it weighs at most. */
+  private weight = 0
+  private lastFact: Position | undefined
+
+  constructor(
+    private readonly stored: Segment,
+    private readonly isPlain: boolean,
+  ) {
+    if (stored.n > 0) this.flush()
+  }
+
+  get size(): number {
+    return this.stored.n + this.waiting.length
+  }
+
+  /** Position of the fact that was appended last; undefined while there is none. */
+  get lastPosition(): Position | undefined {
+    return this.lastFact
+  }
+
+  add(fact: Fact): void {
+    this.waiting.push(fact)
+    this.weight += weightOf(fact)
+    this.lastFact = fact.position
+  }
+
+  /** Whether its facts are so heavy that no more should go in. */
+  get isHeavy(): boolean {
+    if (this.weight < MOST_WEIGHT) return false
+    this.flush()
+    return this.weight >= MOST_WEIGHT
+  }
+
+  get segment(): Segment {
+    if (this.waiting.length > 0) this.flush()
+    return this.stored
+  }
+
+  toJSON(): Segment {
+    return this.segment
+  }
+
+  private flush(): void {
+    this.writer ??= new SegmentWriter(this.stored, this.isPlain)
+    this.writer.append(this.waiting)
+    this.waiting = []
+    this.weight = this.writer.weight
+    this.lastFact = this.writer.lastPosition
+  }
 }

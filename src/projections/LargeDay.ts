@@ -39,7 +39,7 @@ export class LargeDay {
   constructor(
     private readonly docs: Docs,
     private readonly is: Large,
-    doc: DayDoc,
+    doc: Pick<DayDoc, "d" | "h" | "c">,
   ) {
     doc.d ??= noCounts()
     const hours = DayHours.of(doc.h)

@@ -21,6 +21,10 @@ export class ProcessorsDied extends Data.TaggedError("ProcessorsDied")<{ readonl
   }
 }
 
+/** A thread that is always there, and one that is there while something is rebuilt. */
+const YOUNG_MB = 64
+const YOUNG_ASIDE_MB = 192
+
 export interface FoldingThreadOptions {
   /** The log for this thread; what it gives is handed over. */
   readonly forThread: () => LogForThread
@@ -88,8 +92,8 @@ export const startFoldingThread = (
       workerData: data,
       transferList: log._tag === "Embedded" ? [log.feed] : [],
       name: isAside ? "rebuild" : "processors",
-      // Folds make much that is soon garbage: with room for it a replay takes a tenth less time.
-      resourceLimits: { maxYoungGenerationSizeMb: 64 },
+      // Folds make much that is soon garbage: with room for it they take a tenth less time.
+      resourceLimits: { maxYoungGenerationSizeMb: isAside ? YOUNG_ASIDE_MB : YOUNG_MB },
     })
     worker.on("message", (message: ProcessorsMessage) => {
       switch (message._tag) {

@@ -1,8 +1,8 @@
 import { existsSync, rmSync, statSync } from "node:fs"
 import type { Partition } from "../../domain/Partition.js"
 import { start } from "../../domain/Position.js"
-import type { Answer, Checkpoint, Doc, Put, Question, Ref, Row, Scan } from "../ReadModels.js"
 import { textOf } from "../DocText.js"
+import type { Answer, Checkpoint, Doc, Put, Question, Ref, Row, Scan } from "../ReadModels.js"
 import { decodeCheckpoints, encodeCheckpoints } from "./Checkpoints.js"
 import { KnownKeys } from "./KnownKeys.js"
 import {

@@ -5,13 +5,13 @@ import { bucketDimensions } from "../../../src/domain/Metrics.js"
 import type { Position } from "../../../src/domain/Position.js"
 import { indexOf } from "../../../src/projections/Dimensions.js"
 import {
-  appendFact,
   Columns,
   type Fact,
   factOf,
   newSegment,
   SEGMENT,
   type Segment,
+  SegmentWriter,
   segmentKey,
   segmentSize,
 } from "../../../src/projections/Facts.js"
@@ -35,7 +35,7 @@ const recorded = (
 
 const columnsOf = (...facts: ReadonlyArray<Fact>): Columns => {
   const segment = newSegment(DAY)
-  for (const fact of facts) appendFact(segment, fact)
+  for (const fact of facts) new SegmentWriter(segment).append([fact])
   return new Columns(stored(segment))
 }
 
@@ -91,7 +91,7 @@ describe("a segment of facts", () => {
       fc.property(written, ([day, steps]) => {
         let segment = newSegment(day)
         for (const [fact, store] of steps) {
-          appendFact(segment, fact)
+          new SegmentWriter(segment).append([fact])
           if (store) segment = stored(segment)
         }
         expect(segmentSize(segment)).toBe(steps.length)
@@ -115,10 +115,10 @@ describe("a segment of facts", () => {
         const whole = newSegment(day)
         let parts = newSegment(day)
         for (const [fact, store] of steps) {
-          appendFact(whole, fact)
-          appendFact(parts, fact)
+          new SegmentWriter(parts).append([fact])
           if (store) parts = stored(parts)
         }
+        new SegmentWriter(whole).append(steps.map(([fact]) => fact))
         expect(JSON.stringify(parts)).toBe(JSON.stringify(whole))
       }),
     )
@@ -143,7 +143,7 @@ describe("a segment of facts", () => {
       }
       const place = { at: at - random.integer(2_000), recordedAt: at, revision: 70_000 + i }
       const position = String(9_000_000_000 + i * 4_000 + random.integer(4_000))
-      appendFact(segment, factOf(recorded(data, { ...place, position })))
+      new SegmentWriter(segment).append([factOf(recorded(data, { ...place, position }))])
     }
     const bytes = JSON.stringify(segment).length / SEGMENT
     console.log(`${bytes.toFixed(1)} bytes a fact`)
@@ -155,7 +155,7 @@ describe("a segment of facts", () => {
     const latest: Array<number | undefined> = []
     let segment = newSegment(DAY)
     for (const hours of [[1, 5, 2], [3], [7], [0]]) {
-      for (const one of hours) appendFact(segment, at(one))
+      for (const one of hours) new SegmentWriter(segment).append([at(one)])
       latest.push(new Columns(segment).latestBefore)
       segment = newSegment(DAY, stored(segment))
     }

@@ -11,7 +11,7 @@ import {
 import { partitionOf } from "../../../src/domain/Partition.js"
 import type { Projection } from "../../../src/processors/Projection.js"
 import { addSum, countRow } from "../../../src/projections/Counts.js"
-import { appendFact, Columns, factOf, newSegment } from "../../../src/projections/Facts.js"
+import { Columns, factOf, newSegment, SegmentWriter } from "../../../src/projections/Facts.js"
 import { makeMetrics, metrics, moneyOf, noCounts } from "../../../src/projections/metrics.js"
 import { folded } from "../../support/folded.js"
 import { recorded, type TestEvent } from "../processors/support.js"
@@ -193,7 +193,7 @@ describe("metrics", () => {
         (amounts) => {
           const facts = newSegment(now)
           for (const event of recorded(amounts.map((amount) => payment(now, amount, "USD")))) {
-            appendFact(facts, factOf(event))
+            new SegmentWriter(facts).append([factOf(event)])
           }
           const counts = noCounts()
           amounts.forEach((_, row) => {

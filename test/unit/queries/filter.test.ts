@@ -5,7 +5,7 @@ import type { Filter, FilterTerm } from "../../../src/domain/Filter.js"
 import { bucketDimensions, type Dimension, dimensions } from "../../../src/domain/Metrics.js"
 import type { Position } from "../../../src/domain/Position.js"
 import { indexOf } from "../../../src/projections/Dimensions.js"
-import { appendFact, Columns, type Fact, newSegment } from "../../../src/projections/Facts.js"
+import { Columns, type Fact, newSegment, SegmentWriter } from "../../../src/projections/Facts.js"
 import { type CheckedFilter, checkFilter, matchFacts, matchValues } from "../../../src/queries/Filter.js"
 
 const fact = (given: Partial<Record<Dimension, string>>, properties: Fact["properties"] = null): Fact => ({
@@ -19,7 +19,7 @@ const checked = (filter: Filter | null): CheckedFilter => Either.getOrThrow(chec
 
 const passing = (filter: Filter | null, facts: ReadonlyArray<Fact>): ReadonlyArray<number> => {
   const segment = newSegment(0)
-  for (const one of facts) appendFact(segment, one)
+  for (const one of facts) new SegmentWriter(segment).append([one])
   const columns = new Columns(segment)
   const matches = matchFacts(checked(filter), columns)
   return facts.flatMap((_, row) => (matches(row) ? [row] : []))
