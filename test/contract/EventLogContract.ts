@@ -7,7 +7,7 @@ import * as Stream from "effect/Stream"
 import fc from "fast-check"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import type { NewEvent, RecordedEvent } from "../../src/domain/Event.js"
-import { PARTITIONS, partitionOfStream } from "../../src/domain/Partition.js"
+import { PARTITIONS, type Partition, partitionOfStream } from "../../src/domain/Partition.js"
 import { compare, isPosition, type Position, start } from "../../src/domain/Position.js"
 import {
   type Append,
@@ -15,6 +15,8 @@ import {
   type EventLogService,
   type LogBatch,
   NO_STREAM,
+  type Past,
+  type PastOptions,
 } from "../../src/eventlog/EventLog.js"
 
 export interface OpenedLog {
@@ -407,6 +409,81 @@ export const eventLogContract = (name: string, open: () => Promise<OpenedLog>): 
         const upTo = all.filter(({ position }) => compare(position, batch.upTo) <= 0)
         expect(batch.events.at(-1)?.position).toBe(upTo.at(-1)?.position)
       }
+    })
+
+    it("gives what was recorded long ago in stretches by partition, each event once, where it can", async () => {
+      const { past } = log
+      if (past === undefined) return
+      const recordedAt =
+        (at: number) =>
+        (id: string): NewEvent => {
+          const event = newEvent(id)
+          return { ...event, metadata: { ...event.metadata, recordedAt: at } }
+        }
+      const long = recordedAt(1_000)
+      const append = (count: number, revision: number, make: (id: string) => NewEvent, of = 5) =>
+        Effect.runPromise(
+          log.append(
+            Array.from({ length: count }, (_, i) => ({
+              stream: i % of === 4 ? "somebody-else" : `merchant-00${i % of}.m`,
+              expectedRevision: revision + Math.floor(i / of),
+              events: [make(`${revision} ${i}`)],
+            })),
+          ),
+        )
+      const read = async (options: Omit<PastOptions, "most">, events = 3_000) => {
+        const stretches = await Effect.runPromise(
+          Stream.runFold(
+            past({ ...options, most: { events, chars: 1e9 } }),
+            [] as Array<{ all: Array<RecordedEvent>; partitions: Array<Partition>; past: Past }>,
+            (before, one) => {
+              const parts = [...one.partitions].map(({ partition, events: some }) => ({
+                partition,
+                some: [...some],
+              }))
+              for (const { partition, some } of parts)
+                for (const { stream } of some) expect(partitionOfStream(stream)).toBe(partition)
+              const partitions = parts.map(({ partition }) => partition)
+              return [...before, { all: parts.flatMap(({ some }) => some), partitions, past: one }]
+            },
+          ),
+        )
+        return stretches
+      }
+      await append(1_000, NO_STREAM, long)
+      expect(await read({ after: start })).toEqual([])
+      await append(9_000, 199, long)
+      const everything = await collect(log.readAll({ direction: "forwards" }))
+      const placed = everything.filter(({ stream }) => stream !== "somebody-else")
+      const stretches = await read({ after: start })
+      expect(stretches.length).toBeGreaterThan(1)
+      const byPosition = (events: Iterable<RecordedEvent>) =>
+        [...events].sort((a, b) => compare(a.position, b.position))
+      let after: Position = start
+      for (const { all, partitions, past: one } of stretches) {
+        const here = placed.filter(
+          ({ position }) => compare(position, after) > 0 && compare(position, one.upTo) <= 0,
+        )
+        expect(byPosition(all)).toEqual(here)
+        for (const partition of partitions) {
+          const own = all.filter(({ stream }) => partitionOfStream(stream) === partition)
+          expect(own).toEqual(byPosition(own))
+        }
+        expect(new Set(partitions).size).toBe(partitions.length)
+        expect([one.events, one.recordedAt]).toEqual([here.length, 1_000])
+        after = one.upTo
+      }
+      // What is left is short.
+      expect(everything.filter(({ position }) => compare(position, after) > 0).length).toBeLessThan(2_000)
+      const middle = (everything[4_321] as RecordedEvent).position
+      const some = await read({ after: middle, partitions: new Set([2]) }, 100_000)
+      expect(some.map(({ partitions }) => partitions)).toEqual([[2]])
+      expect(some[0]?.all).toEqual(
+        placed.filter(({ stream, position }) => stream === "merchant-002.m" && compare(position, middle) > 0),
+      )
+      await append(5, 1_999, recordedAt(Date.now()))
+      const tail = await read({ after: start }, 100_000)
+      expect(tail).toEqual([])
     })
 
     it("says how many events each partition has in a sample, where it can", async () => {
