@@ -209,6 +209,14 @@ export class BuildFold {
     else for (const event of beyond) projection.apply(event, working)
   }
 
+  /** Where the partition is once this event of it is folded; it may be further already. */
+  after(partition: Partition, { position, metadata }: RecordedEvent): Checkpoint {
+    const before = this.positions[partition] ?? start
+    return compare(before, position) >= 0
+      ? { position: before, recordedAt: this.recordedAts[partition] ?? null }
+      : { position, recordedAt: metadata.recordedAt }
+  }
+
   /** Of these partitions everything is written up to there, whatever is of others. */
   markWritten(checkpoints: ReadonlyMap<Partition, Checkpoint>): void {
     this.working.committed()

@@ -42,12 +42,12 @@ class Unwritten {
   ) {}
 
   /** Nobody asks for the documents of this partition before they are written. */
-  release(partition: Partition, checkpoint: Checkpoint): void {
+  release(partition: Partition, last: RecordedEvent): void {
     for (const put of this.fold.working.release()) {
       this.puts.push(put)
       this.bytes += put.key.length + (put.doc instanceof Text ? put.doc.length : 0)
     }
-    this.checkpoints.set(partition, checkpoint)
+    this.checkpoints.set(partition, this.fold.after(partition, last))
   }
 
   get isFull(): boolean {
@@ -123,14 +123,14 @@ export const foldPast = (
     const running = () => all.filter(({ fold }) => fold.stopped === undefined)
     for (const { partition, events } of past.partitions) {
       const iterator = events[Symbol.iterator]()
-      let last: Checkpoint = { position: past.upTo, recordedAt: past.recordedAt }
+      let last: RecordedEvent | undefined
       for (let isOver = false; !isOver; ) {
         const slice = new Slice(iterator)
         if (!foldSlice(running(), partition, slice)) return "InOrder"
         isOver = slice.isOver
-        if (slice.last !== undefined) {
-          last = { position: slice.last.position, recordedAt: slice.last.metadata.recordedAt }
-        }
+        last = slice.last ?? last
+        // None at all of this partition.
+        if (last === undefined) break
         for (const one of running()) {
           if (isOver) one.release(partition, last)
           if (!one.isFull) continue
