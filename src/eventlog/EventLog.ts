@@ -102,7 +102,7 @@ export interface PastOptions {
   readonly after: Position
   /** Events of other partitions are left out. */
   readonly partitions?: ReadonlySet<Partition>
-  /** Events of a stretch, and characters of their texts, about. */
+  /** Events of a stretch, and characters of their texts, about; whole numbers. */
   readonly most: { readonly events: number; readonly chars: number }
 }
 
@@ -146,10 +146,10 @@ export interface EventLogService {
    */
   readonly subscribe: (options: SubscribeOptions) => Stream.Stream<LogBatch, LogError>
   /**
-   * Stretch after stretch from a position on, and ends where the rest is short or was recorded just now: `subscribe`
-   * goes on from there. For who folds history, where a log can read many events before taking any of them apart.
+   * Stretch after stretch from a position on. It ends where the rest is short, was recorded just now or can't be read:
+   * `subscribe` goes on from there. For who folds history, where a log can read many events before taking any of them apart.
    */
-  readonly past?: (options: PastOptions) => Stream.Stream<Past, LogError>
+  readonly past?: (options: PastOptions) => Stream.Stream<Past>
   /**
    * How many events each partition has in a sample of the whole log, where that can be said without reading all of
    * it.

@@ -21,7 +21,11 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 const allPartitions: ReadonlySet<Partition> = new Set(Array.from({ length: PARTITIONS }, (_, p) => p))
 
 function* eventsBeyond(position: Position, events: Iterable<RecordedEvent>): Generator<RecordedEvent> {
-  for (const event of events) if (compare(event.position, position) > 0) yield event
+  let isBeyond = false
+  for (const event of events) {
+    isBeyond ||= compare(event.position, position) > 0
+    if (isBeyond) yield event
+  }
 }
 
 /**
@@ -203,18 +207,22 @@ export class BuildFold {
    */
   foldPast(partition: Partition, events: Iterable<RecordedEvent>): void {
     const { projection, working } = this
-    const before = this.positions[partition] ?? start
-    const beyond = compare(before, this.upTo) > 0 ? eventsBeyond(before, events) : events
+    const beyond = eventsBeyond(this.reached(partition), events)
     if (projection.applyAll !== undefined) projection.applyAll(beyond, working)
     else for (const event of beyond) projection.apply(event, working)
   }
 
   /** Where the partition is once this event of it is folded; it may be further already. */
   after(partition: Partition, { position, metadata }: RecordedEvent): Checkpoint {
-    const before = this.positions[partition] ?? start
+    const before = this.reached(partition)
     return compare(before, position) >= 0
       ? { position: before, recordedAt: this.recordedAts[partition] ?? null }
       : { position, recordedAt: metadata.recordedAt }
+  }
+
+  /** Up to here everything of the partition is folded. */
+  private reached(partition: Partition): Position {
+    return max(this.positions[partition] ?? start, this.upTo)
   }
 
   /** Of these partitions everything is written up to there, whatever is of others. */
@@ -230,7 +238,8 @@ export class BuildFold {
   /** Everything up to here is folded; `last`: the last events of partitions that had any and are not written. */
   pastFolded(last: ReadonlyMap<Partition, Checkpoint>, upTo: Position, recordedAt: number): void {
     for (const [partition, one] of last) this.recordedAts[partition] = one.recordedAt
-    this.lastRecordedAt = recordedAt
+    // Others in the group may be behind, and the stretch theirs.
+    if (compare(upTo, this.upTo) > 0) this.lastRecordedAt = recordedAt
     this.goOnTo(upTo)
   }
 

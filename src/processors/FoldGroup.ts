@@ -4,11 +4,11 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { RecordedEvent } from "../domain/Event.js"
 import type { Partition } from "../domain/Partition.js"
-import { compare, min, type Position, start } from "../domain/Position.js"
+import { compare, max, min, type Position, start } from "../domain/Position.js"
 import type { EventLogService, LogBatch, LogError, Past, PastOptions } from "../eventlog/EventLog.js"
 import type { Checkpoint, Put, ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import type { BuildFold } from "./BuildFold.js"
-import { foldPast } from "./PastFold.js"
+import { foldPast, type Wish } from "./PastFold.js"
 import type { Progress } from "./Processors.js"
 import { RetryEnded, retryLetters } from "./Retry.js"
 import { type Folding, foldInto } from "./SetAside.js"
@@ -35,8 +35,8 @@ const PAUSE_MS = 200
 const SLICE = 2_000
 /** Of a stretch of the past: the more, the fewer of its documents are written twice. */
 export const mostOfPast = (lanes: number): PastOptions["most"] => ({
-  events: MOST_EVENTS / lanes,
-  chars: MOST_CHARS / lanes,
+  events: Math.floor(MOST_EVENTS / lanes),
+  chars: Math.floor(MOST_CHARS / lanes),
 })
 /** The same of those recorded long ago: the more, the more of them are of a merchant that was just met. */
 export const SLICE_LONG_AGO = 8_000
@@ -70,8 +70,8 @@ export class FoldGroup {
   /** Ends the hold that is on. */
   private release: Deferred.Deferred<void> | undefined
   private readonly folding: Folding
-  /** How many wait for the lock who can't wait for a long stretch. */
-  private impatient = 0
+  /** What those who wait for the lock wish of a long stretch. */
+  private readonly wishes: Array<Wish> = []
   private readonly oneRetry = Effect.unsafeMakeSemaphore(1)
 
   constructor(
@@ -140,7 +140,7 @@ export class FoldGroup {
           bytes: MANY_BYTES / this.lanes,
           documents: MOST_DOCUMENTS / this.lanes,
           write: (fold, puts, checkpoints) => this.writeSurely(fold, puts, checkpoints),
-          mayGoOn: () => this.impatient === 0,
+          wish: () => this.wish,
         }).pipe(
           Effect.tap((outcome) => {
             if (outcome !== "Folded") return Effect.void
@@ -281,12 +281,15 @@ export class FoldGroup {
    * Stands still, with everything folded so far written: at once, or where `at` is reached if that is still to
    * come. Answers with the position of the build there. It holds until `letGo`, or until the next `hold`.
    */
-  readonly hold = (fold: BuildFold, at: Position): Effect.Effect<Position> =>
+  readonly hold = (fold: BuildFold, wanted: Position): Effect.Effect<Position> =>
     Effect.gen(this, function* () {
       const released = yield* Deferred.make<void>()
       const reached = yield* Deferred.make<Position>()
       const isHeld = this.release !== undefined
-      if (!isHeld) yield* this.soon((entered) => Effect.zipRight(this.lock.take(1), entered))
+      if (!isHeld)
+        yield* this.wishing("LeaveUnwritten", (entered) => Effect.zipRight(this.lock.take(1), entered))
+      // Where a part of a stretch is written, it stands as a whole again at the end of that.
+      const at = max(wanted, fold.furthest)
       if (compare(fold.upTo, at) >= 0) {
         if (isHeld) return fold.upTo
         yield* Effect.uninterruptible(this.commitAll)
@@ -321,7 +324,7 @@ export class FoldGroup {
 
   /** Commits what is folded, and folds the build no more. True when no other build is left. */
   readonly remove = (build: string): Effect.Effect<boolean> =>
-    this.soon((entered) =>
+    this.wishing("Leave", (entered) =>
       this.lock.withPermits(1)(
         Effect.gen(this, function* () {
           yield* entered
@@ -332,17 +335,21 @@ export class FoldGroup {
       ),
     )
 
-  /** For who can't wait for a long stretch to be folded: that is left for later. `entered`: to be run with the lock. */
-  private soon<A>(use: (entered: Effect.Effect<void>) => Effect.Effect<A>): Effect.Effect<A> {
+  /** For who waits for the lock. `entered`: to be run when it is there. */
+  private wishing<A>(wish: Wish, use: (entered: Effect.Effect<void>) => Effect.Effect<A>): Effect.Effect<A> {
     return Effect.suspend(() => {
       let isWaiting = true
-      this.impatient++
+      this.wishes.push(wish)
       const entered = Effect.sync(() => {
-        if (isWaiting) this.impatient--
+        if (isWaiting) this.wishes.splice(this.wishes.indexOf(wish), 1)
         isWaiting = false
       })
       return Effect.ensuring(use(entered), entered)
     })
+  }
+
+  private get wish(): Wish {
+    return this.wishes.includes("Leave") ? "Leave" : (this.wishes[0] ?? "GoOn")
   }
 
   /** Folds what waits behind the dead letters of a build, as far as that can be folded now. */

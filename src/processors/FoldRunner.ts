@@ -7,7 +7,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { start as beginning, compare } from "../domain/Position.js"
-import type { EventLogService, LogError, Past } from "../eventlog/EventLog.js"
+import type { EventLogService, Past } from "../eventlog/EventLog.js"
 import { type Build, type ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import { BuildFold } from "./BuildFold.js"
 import { type DeadLetterPolicy, DeadLetters, deadLettersOf } from "./DeadLetters.js"
@@ -130,7 +130,9 @@ export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner
         )
         for (const fold of folds) running.set(fold.build.id, { fold, group, scope })
         yield* group.announce
-        yield* run(group, log, readModels.loadNow !== undefined, lane).pipe(Scope.extend(scope))
+        // What reactors do is noted between slices, and that should be soon.
+        const hasStretches = readModels.loadNow !== undefined && builds.every((one) => !reactorOf(one))
+        yield* run(group, log, hasStretches, lane).pipe(Scope.extend(scope))
         for (const { build } of folds) {
           const reactor = reactorOf(build)
           if (reactor === undefined) continue
@@ -200,16 +202,16 @@ export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner
 const run = (
   group: FoldGroup,
   log: EventLogService,
-  /** Whether the store can answer at once. */
-  isAtOnce: boolean,
+  /** Whether it may fold the past in stretches, where the log has them. */
+  hasStretches: boolean,
   lane: Lane | undefined,
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
     const of = lane === undefined ? {} : { partitions: lane.partitions }
     const { past } = log
     const most = mostOfPast(lane?.of ?? 1)
-    const foldPast: Effect.Effect<void, LogError> = Effect.suspend(() => {
-      if (past === undefined || !isAtOnce) return Effect.void
+    const foldPast: Effect.Effect<void> = Effect.suspend(() => {
+      if (past === undefined || !hasStretches) return Effect.void
       let isLater = false
       const take = (stretch: Past) =>
         Effect.map(group.takePast(stretch), (outcome) => {

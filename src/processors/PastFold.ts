@@ -10,6 +10,9 @@ import { unknownOf } from "./KnownEvents.js"
 /** Events of a partition that are folded before anybody else has a turn. */
 const SLICE = 4_000
 
+/** Whether to go on with a stretch, to leave it as long as nothing of it is written, or to leave it anyway. */
+export type Wish = "GoOn" | "LeaveUnwritten" | "Leave"
+
 export interface PastOptions {
   /** Of what is folded and not written yet, in bytes, about, and in documents. */
   readonly bytes: number
@@ -21,7 +24,7 @@ export interface PastOptions {
     checkpoints: ReadonlyMap<Partition, Checkpoint>,
   ) => Effect.Effect<void>
   /** Asked now and then. */
-  readonly mayGoOn: () => boolean
+  readonly wish: () => Wish
 }
 
 /** Lets everything else that waits on this thread have its turn. */
@@ -35,13 +38,16 @@ class Unwritten {
   private puts: Array<Put> = []
   private bytes = 0
   private checkpoints = new Map<Partition, Checkpoint>()
+  hasWritten = false
 
   constructor(
     readonly fold: BuildFold,
     private readonly options: PastOptions,
   ) {}
 
-  /** Nobody asks for the documents of this partition before they are written. */
+  /**
+   * Nobody asks for the documents of this partition before they are written. Throws where one has no text.
+   */
   release(partition: Partition, last: RecordedEvent): void {
     for (const put of this.fold.working.release()) {
       this.puts.push(put)
@@ -61,6 +67,7 @@ class Unwritten {
   /** Writes what is folded of some partitions. */
   readonly writePart: Effect.Effect<void> = Effect.suspend(() => {
     const { fold, puts, checkpoints } = this
+    this.hasWritten = true
     this.puts = []
     this.bytes = 0
     this.checkpoints = new Map()
@@ -132,18 +139,29 @@ export const foldPast = (
         // None at all of this partition.
         if (last === undefined) break
         for (const one of running()) {
-          if (isOver) one.release(partition, last)
-          if (!one.isFull) continue
-          if (!isOver) one.release(partition, last)
-          yield* one.writePart
+          const isFull = one.isFull
+          if ((isOver || isFull) && !released(one, partition, last)) return "InOrder"
+          if (isFull || one.isFull) yield* one.writePart
         }
         yield* turn
-        if (!options.mayGoOn()) return "Later"
+        const wish = options.wish()
+        if (wish === "Leave") return "Later"
+        if (wish === "LeaveUnwritten" && !all.some(({ hasWritten }) => hasWritten)) return "Later"
       }
     }
     for (const one of running()) yield* one.writeAll(past)
     return "Folded"
   })
+
+const released = (one: Unwritten, partition: Partition, last: RecordedEvent): boolean => {
+  try {
+    one.release(partition, last)
+    return true
+  } catch {
+    // Writing it in the log's order says which document it is.
+    return false
+  }
+}
 
 const foldSlice = (all: ReadonlyArray<Unwritten>, partition: Partition, slice: Slice): boolean => {
   try {

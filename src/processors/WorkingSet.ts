@@ -138,16 +138,17 @@ export class WorkingSet implements Docs {
   release(): ReadonlyArray<Put> {
     // What a fold changes through a reference from before would not be written.
     this.memo.clear()
+    this.hasReleased = true
     const puts: Array<Put> = []
     for (const entry of this.changed) {
       const { collection, key, doc } = entry
+      this.sampleNow(entry)
       if (doc !== undefined) entry.doc = new Text(textOf(doc))
       entry.dirty = false
       puts.push({ collection, key, doc: entry.doc })
     }
     this.changed = []
     this.changedSize = 0
-    this.hasReleased = true
     return puts
   }
 
@@ -161,7 +162,7 @@ export class WorkingSet implements Docs {
     this.memo.clear()
     for (const entry of this.changed) {
       entry.dirty = false
-      if (this.samples++ % SAMPLE_EVERY === 0 && entry.doc !== undefined) this.sample(entry)
+      this.sampleNow(entry)
     }
     this.changed = []
     this.changedSize = 0
@@ -201,7 +202,9 @@ export class WorkingSet implements Docs {
     this.changedSize = 0
   }
 
-  private sample(entry: Entry): void {
+  /** One of many. */
+  private sampleNow(entry: Entry): void {
+    if (this.samples++ % SAMPLE_EVERY !== 0 || entry.doc === undefined) return
     const size = memoryOf(entry.doc) + entry.key.length
     const mean = this.weights.get(entry.collection) ?? size
     this.weights.set(entry.collection, mean + (size - mean) / 16)

@@ -160,6 +160,11 @@ export class SegmentWriter {
     return this.length + (this.segment.x?.r.length ?? 0) * PROPERTY_WEIGHT
   }
 
+  /** What they weigh once one of them has properties. */
+  get weightWithProperties(): number {
+    return this.segment.x === undefined ? this.length + this.segment.n * PROPERTY_WEIGHT : this.weight
+  }
+
   get lastPosition(): Position {
     return this.last.position
   }
@@ -317,9 +322,7 @@ export class Tail {
 
   /** Whether its facts are so heavy that no more should go in. */
   get isHeavy(): boolean {
-    if (this.weight < MOST_WEIGHT) return false
-    this.flush()
-    return this.weight >= MOST_WEIGHT
+    return this.weight >= MOST_WEIGHT && this.flush().weight >= MOST_WEIGHT
   }
 
   get segment(): Segment {
@@ -331,11 +334,12 @@ export class Tail {
     return this.segment
   }
 
-  private flush(): void {
+  private flush(): SegmentWriter {
     this.writer ??= new SegmentWriter(this.stored, this.isPlain)
     this.writer.append(this.waiting)
     this.waiting = []
-    this.weight = this.writer.weight
+    this.weight = this.writer.weightWithProperties
     this.lastFact = this.writer.lastPosition
+    return this.writer
   }
 }

@@ -61,16 +61,19 @@ export const pastOf =
     attempt: <A>(read: () => A) => Effect.Effect<A, LogError>,
     turn: Effect.Effect<void>,
   ) =>
-  ({ after, partitions, most }: PastOptions): Stream.Stream<Past, LogError> =>
+  ({ after, partitions, most }: PastOptions): Stream.Stream<Past> =>
     Stream.unfoldEffect(Number(after), (from) =>
       Effect.gen(function* () {
         const stretch = new Stretch(reader, partitions)
         let upTo = from
         let chars = 0
         while (stretch.events < most.events && chars < most.chars) {
-          const page = yield* attempt(() => reader.rowsAfter(upTo, most.events - stretch.events, partitions))
+          const page = yield* attempt(() => {
+            const found = reader.rowsAfter(upTo, most.events - stretch.events, partitions)
+            stretch.add(found.rows)
+            return found
+          })
           if (page.scannedTo === upTo) break
-          stretch.add(page.rows)
           upTo = page.scannedTo
           chars += page.chars
           yield* turn
@@ -86,5 +89,6 @@ export const pastOf =
           recordedAt: metadata.recordedAt,
         }
         return Option.some([past, upTo] as const)
-      }),
+        // Who subscribes gets all that can be read, and then the error.
+      }).pipe(Effect.catchAll(() => Effect.succeed(Option.none()))),
     )

@@ -1,11 +1,18 @@
+import { join } from "node:path"
+import { DatabaseSync } from "@photostructure/sqlite"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import type { RecordedEvent } from "../../../src/domain/Event.js"
-import { PARTITIONS, type Partition, partitionOfStream } from "../../../src/domain/Partition.js"
+import { PARTITIONS, type Partition, partitionOf, partitionOfStream } from "../../../src/domain/Partition.js"
 import { compare, type Position, start } from "../../../src/domain/Position.js"
 import type { Past } from "../../../src/eventlog/EventLog.js"
 import { BuildFold } from "../../../src/processors/BuildFold.js"
+import { FoldGroup } from "../../../src/processors/FoldGroup.js"
+import { makeFoldRunner } from "../../../src/processors/FoldRunner.js"
+import { memoryOf } from "../../../src/processors/memoryOf.js"
 import { foldPast, type PastOptions } from "../../../src/processors/PastFold.js"
 import type { Projection } from "../../../src/processors/Projection.js"
 import { WorkingSet } from "../../../src/processors/WorkingSet.js"
@@ -93,7 +100,7 @@ describe("a stretch of the past", () => {
               writes++
               return Effect.orDie(readModels.commit(fold.build.id, puts, checkpoints))
             },
-            mayGoOn: () => patience-- > 0,
+            wish: () => (patience-- > 0 ? "GoOn" : "Leave"),
           }
           const outcome = await run(
             foldPast([fold], pastOf(left.slice(0, 500 + random.integer(3_000))), options),
@@ -128,7 +135,7 @@ describe("a stretch of the past", () => {
     const fold = await begin(shared, readModels)
     await run(
       foldPast([fold], pastOf(events), {
-        ...{ bytes: 1e9, documents: 1e9, mayGoOn: () => true },
+        ...{ bytes: 1e9, documents: 1e9, wish: () => "GoOn" as const },
         write: (_, puts, checkpoints) => Effect.orDie(readModels.commit("shared-1", puts, checkpoints)),
       }),
     )
@@ -151,7 +158,7 @@ describe("a stretch of the past", () => {
       const some = events.map((one, i) => (i === at ? { ...one, event: { ...one.event, type } } : one))
       const outcome = await run(
         foldPast([fold], pastOf(some), {
-          ...{ bytes: 1e9, documents: 1e9, mayGoOn: () => true },
+          ...{ bytes: 1e9, documents: 1e9, wish: () => "GoOn" as const },
           write: () => Effect.die("nothing is to be written"),
         }),
       )
@@ -159,6 +166,33 @@ describe("a stretch of the past", () => {
       fold.revert()
       expect(fold.isPending).toBe(false)
     }
+    const textless: Projection = {
+      ...failing,
+      apply: ({ event }, docs) => docs.put("counts", event.data.merchantId, { n: 1n }),
+    }
+    const fold = await begin(textless, makeMemoryReadModels({ synchronous: true }))
+    const options = { bytes: 1e9, documents: 1e9, wish: () => "GoOn" as const, write: () => Effect.void }
+    expect(await run(foldPast([fold], pastOf(events), options))).toBe("InOrder")
+    fold.revert()
+    expect(fold.isPending).toBe(false)
+  })
+})
+
+describe("documents that are released", () => {
+  it("are estimated as large as they are, so that what is not written stays bounded", () => {
+    const working = new WorkingSet(() => undefined)
+    const doc = () => ({ numbers: Array.from({ length: 2_000 }, (_, i) => i * 1.5) })
+    const change = () => {
+      for (let i = 0; i < 500; i++) working.put("large", `${i}`, doc())
+      return working.changedBytes
+    }
+    change()
+    working.release()
+    working.committed()
+    const actual = 500 * memoryOf(doc())
+    const estimated = change()
+    expect(estimated).toBeGreaterThan(0.8 * actual)
+    expect(estimated).toBeLessThan(1.3 * actual)
   })
 })
 
@@ -255,5 +289,115 @@ describe("a build that catches up", () => {
       bench.readModels.query("slow-1", 0, [{ collection: "counts", from: "", to: "\uffff" }]),
     )
     expect((rows[0] ?? []).map(({ doc }) => (doc as { n: number }).n)).toEqual(new Array(40).fill(150))
+  })
+
+  const counting = (name: string): Projection => ({
+    ...{ name, version: 1, collections: ["counts"] },
+    apply: ({ event }, docs) => {
+      docs.edit("counts", event.data.merchantId, () => ({ n: 0 })).n++
+    },
+  })
+  const counted = async (build: string, readModels = bench.readModels) => {
+    const { rows } = await run(readModels.query(build, 0, [{ collection: "counts", from: "", to: "\uffff" }]))
+    return (rows[0] ?? []).reduce((sum, { doc }) => sum + (doc as { n: number }).n, 0)
+  }
+
+  it("beside one that is further folds each event once", async () => {
+    const head = await bench.append(events(5_000))
+    await bench.start([counting("a")])
+    await bench.caughtUp(head)
+    await bench.stop()
+    await bench.start([counting("a"), counting("b")])
+    await bench.caughtUp(head)
+    await bench.stop()
+    await bench.start([counting("a"), counting("b")])
+    expect([await counted("a-1"), await counted("b-1")]).toEqual([5_000, 5_000])
+    for (const { build, recordedAt } of await run(bench.processors.progress)) {
+      expect([build, recordedAt]).toEqual([build, began + 4_999])
+    }
+  })
+
+  it("folds all of it in every lane, however many there are", async () => {
+    const head = await bench.append(events(8_000))
+    for (const of of [3, 30, 7]) {
+      const mine = Array.from({ length: 40 }, (_, i) => partitionOf(`m-${i}`)).filter((_, i) => i % of !== 0)
+      const readModels = makeMemoryReadModels({ synchronous: true })
+      const scope = Effect.runSync(Scope.make())
+      const lane = { partitions: new Set(mine), of }
+      const runner = await run(
+        makeFoldRunner({ log: bench.log, readModels, projections: [counting("a")], lane }).pipe(
+          Scope.extend(scope),
+        ),
+      )
+      await run(runner.start([{ ...buildOf(counting("a")), definition: "a@1" }], "aside"))
+      await until("it is there", 20_000, async () => (await run(runner.progress))[0]?.position === head)
+      await run(Scope.close(scope, Exit.void))
+      const own = events(8_000).filter(({ data }) => lane.partitions.has(partitionOf(data.merchantId)))
+      expect(await counted("a-1", readModels)).toBe(own.length)
+    }
+  })
+
+  it("holds nothing from beyond where it is said to be held", async () => {
+    await bench.append(events(8_000))
+    const projection = counting("a")
+    const readModels = makeMemoryReadModels({ synchronous: true })
+    let commits = 0
+    const store: ReadModelsService = {
+      ...readModels,
+      commit: (...asked) => Effect.tap(readModels.commit(...asked), () => Effect.sync(() => commits++)),
+    }
+    const working = new WorkingSet((collection, key) => readModels.loadNow?.("a-1", { collection, key }))
+    const fold = new BuildFold(buildOf(projection), projection, new Map(), working)
+    const other = counting("b")
+    const beside = new BuildFold(buildOf(other), other, new Map(), new WorkingSet(() => undefined))
+    // So many lanes that a few documents are enough to write a part.
+    const group = new FoldGroup(bench.log, store, [fold, beside], () => Effect.void, 30_000)
+    const all = await run(Stream.runCollect(bench.log.readAll({ direction: "forwards" })))
+    const list = [...all].flat()
+    const taking = run(group.takePast(pastOf(list)))
+    // A part is written.
+    while (commits < 3) await new Promise((resolve) => setImmediate(resolve))
+    const removing = run(group.remove("b-1"))
+    const holding = run(group.hold(fold, start))
+    expect(await taking).toBe("Later")
+    await removing
+    expect(await run(group.takePast(pastOf(list)))).toBe("InOrder")
+    await Promise.race([holding, run(group.take({ events: list, upTo: list.at(-1)?.position ?? start }))])
+    const held = await holding
+    const upTo = list.filter(({ position }) => compare(position, held) <= 0)
+    expect(await counted("a-1", readModels)).toBe(upTo.length)
+    expect(upTo.length).toBeGreaterThan(0)
+    expect(fold.furthest).toBe(held)
+    await run(group.letGo)
+  })
+
+  it("stops where the log is damaged, and not a stretch before that", async () => {
+    await bench.append(events(8_000))
+    for (const damage of [
+      "UPDATE events SET event = '{' WHERE sequence = 8000",
+      "DELETE FROM events WHERE sequence = 7500",
+    ]) {
+      const database = new DatabaseSync(join(bench.directory, "events.db"), { timeout: 5_000 })
+      database.exec(damage)
+      database.close()
+      const { past: _, ...inOrder } = bench.log
+      const stopped: Array<string | undefined> = []
+      for (const [which, log] of [bench.log, inOrder].entries()) {
+        const readModels = makeMemoryReadModels({ synchronous: true })
+        const scope = Effect.runSync(Scope.make())
+        const runner = await run(
+          makeFoldRunner({ log, readModels, projections: [counting("a")] }).pipe(Scope.extend(scope)),
+        )
+        await run(runner.start([{ ...buildOf(counting("a")), definition: "a@1" }], "live"))
+        await until(`it has stopped (${which})`, 20_000, async () => {
+          const [progress] = await run(runner.progress)
+          return progress?.stopped !== undefined
+        })
+        stopped.push((await run(runner.progress))[0]?.position)
+        await run(Scope.close(scope, Exit.void))
+      }
+      expect(stopped[0]).toBe(stopped[1])
+      expect(Number(stopped[0])).toBeGreaterThan(5_000)
+    }
   })
 })

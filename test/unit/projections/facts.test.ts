@@ -14,6 +14,7 @@ import {
   SegmentWriter,
   segmentKey,
   segmentSize,
+  Tail,
 } from "../../../src/projections/Facts.js"
 import { Random } from "../../support/Seed.js"
 
@@ -196,5 +197,41 @@ describe("the fact of an event", () => {
     )
     expect(factOf(recorded({ properties: { only: null } })).properties).toBeNull()
     expect(factOf(recorded({})).properties).toBeNull()
+  })
+
+  it("is heavy with the same fact, whenever it was stored", () => {
+    const light = recorded({ path: "/", clientKey: "c" })
+    const heavy = recorded({ path: "/", clientKey: "c", properties: { text: "y".repeat(3_000) } })
+    const facts = Array.from({ length: 250 }, (_, i) =>
+      factOf(
+        i < 200
+          ? light
+          : {
+              ...heavy,
+              event: {
+                ...heavy.event,
+                data: { ...heavy.event.data, properties: { [`k${i}`]: `${i}`.padEnd(3_000, "y") } },
+              },
+            },
+      ),
+    )
+    const heavyAt = (storedAfter: ReadonlySet<number>): number => {
+      const tail = new Tail(newSegment(DAY), false)
+      return facts.findIndex((fact, i) => {
+        tail.add(fact)
+        if (tail.isHeavy) return true
+        if (storedAfter.has(i)) JSON.stringify(tail)
+        return false
+      })
+    }
+    const each = new SegmentWriter(newSegment(DAY))
+    const expected = facts.findIndex((fact) => {
+      each.append([fact])
+      return each.weight >= 64 * 1024
+    })
+    expect(expected).toBeGreaterThan(200)
+    for (const times of [[], [50], [199], [200], [199, 205], [10, 100, 201, 210]]) {
+      expect(heavyAt(new Set(times))).toBe(expected)
+    }
   })
 })
