@@ -11,7 +11,7 @@ import { ADMIN_KEY, TidemarkProcess, temporaryDirectory } from "../support/Tidem
 import { until } from "../support/until.js"
 
 /** In which the program is killed. A kill costs a whole rebuild: with all events twenty would take hours. */
-const KILL_HISTORY = rounds(10_000, 100_000)
+const KILL_HISTORY = rounds(10_000, 400_000)
 const HISTORY = rounds(10_000, 2_000_000)
 const EVENTS_PER_SECOND = rounds(100, 1_000)
 const CLIENTS = rounds(4, 20)
@@ -19,7 +19,7 @@ const SUBSCRIBERS = rounds(4, 20)
 const SWITCHES = rounds(2, 6)
 const KILLS = rounds(2, 20)
 const REBUILD_MS = rounds(60_000, 1_800_000)
-const KILL_WITHIN_MS = rounds(2_000, 4_000)
+const KILL_WITHIN_MS = rounds(2_000, 6_000)
 
 const DAY = 86_400_000
 const now = Date.now()
