@@ -8,10 +8,11 @@ import { compare, max, min, type Position, start } from "../domain/Position.js"
 import type { EventLogService, LogBatch, LogError, Past, PastOptions } from "../eventlog/EventLog.js"
 import type { Checkpoint, Put, ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import type { BuildFold } from "./BuildFold.js"
-import { foldPast, type Wish } from "./PastFold.js"
+import { foldPast } from "./PastFold.js"
 import type { Progress } from "./Processors.js"
 import { RetryEnded, retryLetters } from "./Retry.js"
 import { type Folding, foldInto } from "./SetAside.js"
+import { Wishes } from "./Wishes.js"
 
 /**
  * When to commit. An event is visible soon after it was recorded while there is little to do; under load
@@ -70,8 +71,7 @@ export class FoldGroup {
   /** Ends the hold that is on. */
   private release: Deferred.Deferred<void> | undefined
   private readonly folding: Folding
-  /** What those who wait for the lock wish of a long stretch. */
-  private readonly wishes: Array<Wish> = []
+  private readonly wishes = new Wishes()
   private readonly oneRetry = Effect.unsafeMakeSemaphore(1)
 
   constructor(
@@ -140,7 +140,7 @@ export class FoldGroup {
           bytes: MANY_BYTES / this.lanes,
           documents: MOST_DOCUMENTS / this.lanes,
           write: (fold, puts, checkpoints) => this.writeSurely(fold, puts, checkpoints),
-          wish: () => this.wish,
+          wish: () => this.wishes.strongest,
         }).pipe(
           Effect.tap((outcome) => {
             if (outcome !== "Folded") return Effect.void
@@ -287,7 +287,7 @@ export class FoldGroup {
       const reached = yield* Deferred.make<Position>()
       const isHeld = this.release !== undefined
       if (!isHeld)
-        yield* this.wishing("LeaveUnwritten", (entered) => Effect.zipRight(this.lock.take(1), entered))
+        yield* this.wishes.wishing("LeaveUnwritten", (entered) => Effect.zipRight(this.lock.take(1), entered))
       // Where a part of a stretch is written, it stands as a whole again at the end of that.
       const at = max(wanted, fold.furthest)
       if (compare(fold.upTo, at) >= 0) {
@@ -324,7 +324,7 @@ export class FoldGroup {
 
   /** Commits what is folded, and folds the build no more. True when no other build is left. */
   readonly remove = (build: string): Effect.Effect<boolean> =>
-    this.wishing("Leave", (entered) =>
+    this.wishes.wishing("Leave", (entered) =>
       this.lock.withPermits(1)(
         Effect.gen(this, function* () {
           yield* entered
@@ -334,23 +334,6 @@ export class FoldGroup {
         }),
       ),
     )
-
-  /** For who waits for the lock. `entered`: to be run when it is there. */
-  private wishing<A>(wish: Wish, use: (entered: Effect.Effect<void>) => Effect.Effect<A>): Effect.Effect<A> {
-    return Effect.suspend(() => {
-      let isWaiting = true
-      this.wishes.push(wish)
-      const entered = Effect.sync(() => {
-        if (isWaiting) this.wishes.splice(this.wishes.indexOf(wish), 1)
-        isWaiting = false
-      })
-      return Effect.ensuring(use(entered), entered)
-    })
-  }
-
-  private get wish(): Wish {
-    return this.wishes.includes("Leave") ? "Leave" : (this.wishes[0] ?? "GoOn")
-  }
 
   /** Folds what waits behind the dead letters of a build, as far as that can be folded now. */
   readonly retry = (fold: BuildFold): Effect.Effect<void, LogError | RetryEnded> => {

@@ -4,6 +4,7 @@ import type { Partition } from "../domain/Partition.js"
 import type { Past } from "../eventlog/EventLog.js"
 import { Text } from "../readmodels/DocText.js"
 import type { Checkpoint, Put } from "../readmodels/ReadModels.js"
+import { turn } from "../threads/turn.js"
 import type { BuildFold } from "./BuildFold.js"
 import { unknownOf } from "./KnownEvents.js"
 
@@ -26,12 +27,6 @@ export interface PastOptions {
   /** Asked now and then. */
   readonly wish: () => Wish
 }
-
-/** Lets everything else that waits on this thread have its turn. */
-const turn: Effect.Effect<void> = Effect.async((resume) => {
-  const handle = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(handle))
-})
 
 /** What one build has folded of a stretch and not written. */
 class Unwritten {

@@ -4,10 +4,11 @@ import type { Docs } from "../processors/Projection.js"
 import type { Session } from "./ClientDay.js"
 import { type SessionChange, wholeSession } from "./Counts.js"
 import type { Values } from "./Dimensions.js"
-import { Columns, FACTS, type Fact, newSegment, type Segment, segmentKey, Tail } from "./Facts.js"
+import { Columns, FACTS, type Fact, newSegment, type Segment, segmentKey } from "./Facts.js"
 import { type Large, LargeDay } from "./LargeDay.js"
 import { collections, type DayDoc, type PendingSession, TAIL, timeKey } from "./Layout.js"
 import { sessionsStarting } from "./Sessions.js"
+import { Tail } from "./Tail.js"
 import { Waiting } from "./Waiting.js"
 
 /** A day as folds have it. */

@@ -4,6 +4,7 @@ import * as Stream from "effect/Stream"
 import type { RecordedEvent } from "../../domain/Event.js"
 import { PARTITIONS, partitionOfStream } from "../../domain/Partition.js"
 import { fromNumber } from "../../domain/Position.js"
+import { turn } from "../../threads/turn.js"
 import type { LogError, Past, PastOptions, PastPartition } from "../EventLog.js"
 import type { DiskReader } from "./DiskReader.js"
 import type { NamedRow, Row } from "./Rows.js"
@@ -54,13 +55,9 @@ class Stretch {
   }
 }
 
-/** `attempt` and `turn`: as all reading does it, which lets everything else on the thread have its turn. */
+/** `attempt`: as all reading does it. */
 export const pastOf =
-  (
-    reader: DiskReader,
-    attempt: <A>(read: () => A) => Effect.Effect<A, LogError>,
-    turn: Effect.Effect<void>,
-  ) =>
+  (reader: DiskReader, attempt: <A>(read: () => A) => Effect.Effect<A, LogError>) =>
   ({ after, partitions, most }: PastOptions): Stream.Stream<Past> =>
     Stream.unfoldEffect(Number(after), (from) =>
       Effect.gen(function* () {

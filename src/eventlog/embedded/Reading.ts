@@ -4,6 +4,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { RecordedEvent } from "../../domain/Event.js"
 import { fromNumber } from "../../domain/Position.js"
+import { turn } from "../../threads/turn.js"
 import type {
   EventLogService,
   LogBatch,
@@ -26,12 +27,6 @@ const SAMPLED_EVENTS = 32
 
 /** How often the disk is asked where there is no live feed. */
 const POLL_MS = 100
-
-/** Lets everything else that waits on this thread have its turn: a page is read without a pause. */
-const turn: Effect.Effect<void> = Effect.async((resume) => {
-  const handle = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(handle))
-})
 
 const attempt = <A>(file: string, read: () => A): Effect.Effect<A, LogError> =>
   Effect.try({ try: read, catch: (cause) => failureOf(cause, file) })
@@ -151,7 +146,7 @@ export const readingOf = (
   readStream: (stream, options) => Stream.suspend(() => readStream(reader, stream, options)),
   subscribe: (options) => subscribe(reader, feed, bounds, options),
   weights: weights(reader),
-  past: pastOf(reader, (read) => attempt(reader.file, read), turn),
+  past: pastOf(reader, (read) => attempt(reader.file, read)),
   head: Effect.map(
     attempt(reader.file, () => reader.head()),
     fromNumber,

@@ -11,11 +11,11 @@ import {
   newSegment,
   SEGMENT,
   type Segment,
-  SegmentWriter,
   segmentKey,
   segmentSize,
-  Tail,
 } from "../../../src/projections/Facts.js"
+import { SegmentWriter } from "../../../src/projections/SegmentWriter.js"
+import { Tail } from "../../../src/projections/Tail.js"
 import { Random } from "../../support/Seed.js"
 
 const DAY = Date.parse("2026-03-01T00:00:00Z")

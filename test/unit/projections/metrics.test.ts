@@ -11,8 +11,9 @@ import {
 import { partitionOf } from "../../../src/domain/Partition.js"
 import type { Projection } from "../../../src/processors/Projection.js"
 import { addSum, countRow } from "../../../src/projections/Counts.js"
-import { Columns, factOf, newSegment, SegmentWriter } from "../../../src/projections/Facts.js"
+import { Columns, factOf, newSegment } from "../../../src/projections/Facts.js"
 import { makeMetrics, metrics, moneyOf, noCounts } from "../../../src/projections/metrics.js"
+import { SegmentWriter } from "../../../src/projections/SegmentWriter.js"
 import { folded } from "../../support/folded.js"
 import { recorded, type TestEvent } from "../processors/support.js"
 

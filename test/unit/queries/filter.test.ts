@@ -5,7 +5,8 @@ import type { Filter, FilterTerm } from "../../../src/domain/Filter.js"
 import { bucketDimensions, type Dimension, dimensions } from "../../../src/domain/Metrics.js"
 import type { Position } from "../../../src/domain/Position.js"
 import { indexOf } from "../../../src/projections/Dimensions.js"
-import { Columns, type Fact, newSegment, SegmentWriter } from "../../../src/projections/Facts.js"
+import { Columns, type Fact, newSegment } from "../../../src/projections/Facts.js"
+import { SegmentWriter } from "../../../src/projections/SegmentWriter.js"
 import { type CheckedFilter, checkFilter, matchFacts, matchValues } from "../../../src/queries/Filter.js"
 
 const fact = (given: Partial<Record<Dimension, string>>, properties: Fact["properties"] = null): Fact => ({
