@@ -8,75 +8,92 @@ export interface Kind<V, S> {
   readonly decode: (stored: S) => V
   /** JSON. */
   readonly textOf: (value: V) => string
+  readonly textOfStored: (stored: S) => string
   /** Given: what was asked for before a commit is what is stored again after it. */
   readonly rest?: (value: V) => S
 }
 
+/** What one name has: either of both. */
+class Entry<V, S> {
+  constructor(
+    /** How its text begins, which is made once: a document is written for every change of any entry. */
+    readonly name: string,
+    public value: V | undefined,
+    public stored: S | undefined,
+  ) {}
+}
+
+const nameText = (own: string): string => `${JSON.stringify(own)}:`
+
 /** A document with an entry for each of its names. What was stored stays as it is until it is asked for. */
 export class NamedPart<V, S> extends Written implements Part<NamedPart<V, S>> {
-  private readonly opened = new Map<string, V>()
-  private readonly stored = new Map<string, S>()
+  private readonly entries = new Map<string, Entry<V, S>>()
 
   constructor(
     private readonly kind: Kind<V, S>,
-    entries: Entries<S> = {},
+    stored: Entries<S> = {},
   ) {
     super()
-    for (const own in entries) this.stored.set(nameOf(own), entries[own] as S)
+    for (const own in stored) {
+      this.entries.set(nameOf(own), new Entry<V, S>(nameText(own), undefined, stored[own]))
+    }
   }
 
   has(name: string): boolean {
-    return this.opened.has(name) || this.stored.has(name)
+    return this.entries.has(name)
   }
 
   add(name: string): void {
-    this.opened.set(name, this.kind.create())
+    this.entries.set(name, new Entry<V, S>(nameText(entryName(name)), this.kind.create(), undefined))
   }
 
   /** To be changed. The name must be there. */
   at(name: string): V {
-    let value = this.opened.get(name)
-    if (value === undefined) {
-      value = this.kind.decode(this.stored.get(name) as S)
-      this.stored.delete(name)
-      this.opened.set(name, value)
+    const entry = this.entries.get(name) as Entry<V, S>
+    if (entry.value === undefined) {
+      entry.value = this.kind.decode(entry.stored as S)
+      entry.stored = undefined
     }
-    return value
+    return entry.value
   }
 
   /** For reading once: what is stored stays so. */
   read(name: string): V | undefined {
-    const value = this.opened.get(name)
-    if (value !== undefined) return value
-    const stored = this.stored.get(name)
-    return stored === undefined ? undefined : this.kind.decode(stored)
+    const entry = this.entries.get(name)
+    return entry === undefined ? undefined : this.readEntry(entry)
   }
 
   *readAll(): Generator<V> {
-    yield* this.opened.values()
-    for (const stored of this.stored.values()) yield this.kind.decode(stored)
+    for (const entry of this.entries.values()) yield this.readEntry(entry)
+  }
+
+  private readEntry({ value, stored }: Entry<V, S>): V {
+    return value ?? this.kind.decode(stored as S)
   }
 
   begin(): void {
     const { rest } = this.kind
     if (rest === undefined) return
-    for (const [name, value] of this.opened) this.stored.set(name, rest(value))
-    this.opened.clear()
+    for (const entry of this.entries.values()) {
+      if (entry.value === undefined) continue
+      entry.stored = rest(entry.value)
+      entry.value = undefined
+    }
   }
 
   moveAll(partOf: (name: string) => NamedPart<V, S>): void {
-    for (const [name, value] of this.opened) partOf(name).opened.set(name, value)
-    for (const [name, stored] of this.stored) partOf(name).stored.set(name, stored)
+    for (const [name, entry] of this.entries) partOf(name).entries.set(name, entry)
   }
 
   toText(): string {
-    let text = ""
-    for (const [name, value] of this.opened)
-      text += `,${JSON.stringify(entryName(name))}:${this.kind.textOf(value)}`
-    for (const [name, stored] of this.stored) {
-      text += `,${JSON.stringify(entryName(name))}:${JSON.stringify(stored)}`
+    const { textOf, textOfStored } = this.kind
+    let text = "{"
+    for (const { name, value, stored } of this.entries.values()) {
+      if (text.length > 1) text += ","
+      text += name
+      text += value === undefined ? textOfStored(stored as S) : textOf(value)
     }
-    return `{${text.slice(1)}}`
+    return `${text}}`
   }
 }
 

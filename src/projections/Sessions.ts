@@ -48,6 +48,7 @@ const openTable = (docs: Docs, merchantId: string, day: number): GrowingTable<Cl
     create: () => new ClientDay(day, ""),
     decode: (text) => new ClientDay(day, text),
     textOf: (client) => JSON.stringify(client.encode()),
+    textOfStored: JSON.stringify,
   })
   return new GrowingTable(docs, parts, tableOf(merchantId, day))
 }

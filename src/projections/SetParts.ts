@@ -37,10 +37,14 @@ export class HourSets {
 /** As `SetPart`, by name and hour. */
 export type HourSetPart = NamedPart<HourSets, Slots<string>>
 
+/** The text of a set has nothing in it that JSON would write in another way. */
+const quoted = (set: string): string => `"${set}"`
+
 export const dayVisitorParts: Parts<SetPart> = namedParts<VisitorSet, string>(tables.valueVisitors, {
   create: () => VisitorSet.of(undefined),
   decode: VisitorSet.decode,
-  textOf: (set) => JSON.stringify(set.toJSON()),
+  textOf: (set) => quoted(set.toJSON()),
+  textOfStored: quoted,
 })
 
 export const hourVisitorParts: Parts<HourSetPart> = namedParts<HourSets, Slots<string>>(
@@ -49,6 +53,7 @@ export const hourVisitorParts: Parts<HourSetPart> = namedParts<HourSets, Slots<s
     create: () => new HourSets({}),
     decode: (stored) => new HourSets(stored),
     textOf: (sets) => JSON.stringify(sets.toStored()),
+    textOfStored: JSON.stringify,
     // Hours that are over get no more visitors, mostly.
     rest: (sets) => sets.toStored(),
   },

@@ -18,6 +18,7 @@ const parts = namedParts<Entry, Entry>(inTables, {
   create: () => ({ n: 0 }),
   decode: (stored) => ({ ...stored }),
   textOf: JSON.stringify,
+  textOfStored: JSON.stringify,
 })
 
 const open = (docs: WorkingSet, table: string) => new GrowingTable(docs, parts, table)
