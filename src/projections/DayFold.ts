@@ -3,6 +3,7 @@ import { nextBucket } from "../domain/TimeBuckets.js"
 import type { Docs } from "../processors/Projection.js"
 import type { Session } from "./ClientDay.js"
 import { type SessionChange, wholeSession } from "./Counts.js"
+import { Day } from "./Day.js"
 import type { Values } from "./Dimensions.js"
 import { Columns, FACTS, type Fact, newSegment, type Segment, segmentKey } from "./Facts.js"
 import { type Large, LargeDay } from "./LargeDay.js"
@@ -10,16 +11,6 @@ import { collections, type DayDoc, type PendingSession, TAIL, timeKey } from "./
 import { sessionsStarting } from "./Sessions.js"
 import { Tail } from "./Tail.js"
 import { Waiting } from "./Waiting.js"
-
-/** A day as folds have it. */
-interface Day extends Omit<DayDoc, "f"> {
-  f?: Segment | Tail
-}
-
-const newDay = (): Day => ({ n: 0 })
-
-/** The tail as it is stored. */
-const tailOf = ({ f }: Day): Segment | undefined => (f instanceof Tail ? f.segment : f)
 
 /** What the first four numbers of a pending session are followed by: its values, or where they stand. */
 const VALUES = 4
@@ -71,10 +62,9 @@ export interface WaitingSession {
 }
 
 /** The changes of sessions that the day's buckets lack. `day`: its first instant, epoch ms. */
-export function* waitingSessions(day: number, doc: Day): Generator<WaitingSession> {
-  const { s } = doc
+export function* waitingSessions(day: number, { s, f }: Pick<DayDoc, "s" | "f">): Generator<WaitingSession> {
   if (s === undefined) return
-  const segment = tailOf(doc)
+  const segment = f
   const tail = segment === undefined ? undefined : new Columns(segment)
   for (const pending of Waiting.of(s).byPosition.values()) {
     const [start, sessions, bounces, milliseconds] = pending
@@ -132,10 +122,11 @@ export class DayFold {
    */
   changeSession(session: Session, change: SessionChange, now: number): void {
     const { isTogether } = this.is
-    const stored = this.doc ?? this.docs.get<Day>(collections.days, this.key)
+    const stored = this.doc ?? this.stored
     if (!isTogether && stored?.d === undefined) return
     const doc = this.edit()
-    const { byPosition } = this.waiting(doc)
+    doc.s ??= new Waiting()
+    const { byPosition } = doc.s
     const { position } = session
     const pending = byPosition.get(position)
     if (pending === undefined) byPosition.set(position, this.pending(doc, session, change))
@@ -146,12 +137,6 @@ export class DayFold {
       if (pending[1] === 0 && pending[2] === 0 && pending[3] === 0) byPosition.delete(position)
     }
     if (byPosition.size >= MOST_PENDING || this.isNearMostValues(doc)) this.settle(doc, now)
-  }
-
-  private waiting(doc: Day): Waiting {
-    const waiting = Waiting.of(doc.s)
-    doc.s = waiting
-    return waiting
   }
 
   private pending(doc: Day, { start, position, values }: Session, change: SessionChange): PendingSession {
@@ -175,8 +160,15 @@ export class DayFold {
   }
 
   private edit(): Day {
-    this.doc ??= this.docs.edit<Day>(collections.days, this.key, newDay)
+    if (this.doc === undefined) {
+      this.doc = Day.of(this.stored)
+      this.docs.put(collections.days, this.key, this.doc)
+    }
     return this.doc
+  }
+
+  private get stored(): DayDoc | Day | undefined {
+    return this.docs.get<DayDoc | Day>(collections.days, this.key)
   }
 
   private isNearMostValues({ c }: Day): boolean {
@@ -200,7 +192,7 @@ export class DayFold {
 
   /** A day that is over gets no more facts, mostly: who reads it then need not count its tail. */
   private settleIfLarge(now: number): void {
-    const doc = this.doc ?? this.docs.get<Day>(collections.days, this.key)
+    const doc = this.doc ?? this.stored
     if (doc?.d !== undefined && (doc.f !== undefined || doc.s !== undefined)) this.settle(this.edit(), now)
   }
 
@@ -209,11 +201,14 @@ export class DayFold {
     const isFirst = doc.d === undefined
     this.large ??= new LargeDay(this.docs, this.is, doc)
     const buckets = this.large
-    for (const { start, values, change } of waitingSessions(day, doc)) {
+    const { s, segment } = doc
+    for (const { start, values, change } of waitingSessions(day, {
+      ...(s && { s }),
+      ...(segment && { f: segment }),
+    })) {
       buckets.changeSession(start, values, change, now)
     }
     delete doc.s
-    const segment = tailOf(doc)
     if (segment !== undefined) {
       buckets.takeFacts(new Columns(segment), now)
       if (!isTogether) {

@@ -19,9 +19,10 @@ export class Waiting {
     return waiting
   }
 
-  toJSON(): Stored {
-    const stored: Stored = {}
-    for (const [position, pending] of this.byPosition) stored[`p${position}`] = pending
-    return stored
+  /** By hand: an object with so many names that no other has would take ten times as long. */
+  toText(): string {
+    let text = ""
+    for (const [position, pending] of this.byPosition) text += `,"p${position}":${JSON.stringify(pending)}`
+    return `{${text.slice(1)}}`
   }
 }
