@@ -97,6 +97,9 @@ export interface LogBatch {
   readonly upTo: Position
 }
 
+/** What was recorded more than this many ms ago was recorded long ago: nobody waits for it to be folded. */
+export const LONG_AGO_MS = 30_000
+
 export interface PastOptions {
   /** Events beyond this position. */
   readonly after: Position

@@ -5,7 +5,14 @@ import * as Schedule from "effect/Schedule"
 import type { RecordedEvent } from "../domain/Event.js"
 import type { Partition } from "../domain/Partition.js"
 import { compare, max, min, type Position, start } from "../domain/Position.js"
-import type { EventLogService, LogBatch, LogError, Past, PastOptions } from "../eventlog/EventLog.js"
+import {
+  type EventLogService,
+  LONG_AGO_MS,
+  type LogBatch,
+  type LogError,
+  type Past,
+  type PastOptions,
+} from "../eventlog/EventLog.js"
 import type { Checkpoint, Put, ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import type { BuildFold } from "./BuildFold.js"
 import { foldPast } from "./PastFold.js"
@@ -28,7 +35,6 @@ const MANY_BYTES = 48 * 1024 * 1024
 const MOST_BYTES = 1.5 * MANY_BYTES
 const MOST_CHARS = 96 * 1024 * 1024
 /** Nobody waits for events that were recorded long ago: commits are rare while a build catches up. */
-const LONG_AGO_MS = 30_000
 const LATEST_LONG_AGO_MS = 10_000
 /** Unless no more of them come. */
 const PAUSE_MS = 200

@@ -62,10 +62,12 @@ export interface WaitingSession {
 }
 
 /** The changes of sessions that the day's buckets lack. `day`: its first instant, epoch ms. */
-export function* waitingSessions(day: number, { s, f }: Pick<DayDoc, "s" | "f">): Generator<WaitingSession> {
+export function* waitingSessions(
+  day: number,
+  { s, f }: { readonly s?: DayDoc["s"] | undefined; readonly f?: Segment | undefined },
+): Generator<WaitingSession> {
   if (s === undefined) return
-  const segment = f
-  const tail = segment === undefined ? undefined : new Columns(segment)
+  const tail = f === undefined ? undefined : new Columns(f)
   for (const pending of Waiting.of(s).byPosition.values()) {
     const [start, sessions, bounces, milliseconds] = pending
     yield {
@@ -202,10 +204,7 @@ export class DayFold {
     this.large ??= new LargeDay(this.docs, this.is, doc)
     const buckets = this.large
     const { s, segment } = doc
-    for (const { start, values, change } of waitingSessions(day, {
-      ...(s && { s }),
-      ...(segment && { f: segment }),
-    })) {
+    for (const { start, values, change } of waitingSessions(day, { s, f: segment })) {
       buckets.changeSession(start, values, change, now)
     }
     delete doc.s

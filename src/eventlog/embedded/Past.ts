@@ -5,18 +5,16 @@ import type { RecordedEvent } from "../../domain/Event.js"
 import { PARTITIONS, partitionOfStream } from "../../domain/Partition.js"
 import { fromNumber } from "../../domain/Position.js"
 import { turn } from "../../threads/turn.js"
-import type { LogError, Past, PastOptions, PastPartition } from "../EventLog.js"
+import { LONG_AGO_MS, type LogError, type Past, type PastOptions, type PastPartition } from "../EventLog.js"
 import type { DiskReader } from "./DiskReader.js"
 import type { NamedRow, Row } from "./Rows.js"
 
-/** Less than this is left to a subscription. */
+/** Less than this is left to a subscription, as is what was not recorded long ago. */
 const FEWEST = 2_000
-/** As is what was recorded no longer ago, ms. */
-const LONG_AGO_MS = 30_000
 
 type Rows = Array<Row | NamedRow>
 
-/** The rows of a stretch by partition: as they are stored they take a third of the room, and are no work to the garbage collector. */
+/** The rows of a stretch by partition: as they are stored they take a third of the room of events. */
 class Stretch {
   readonly partitions: Array<Rows | undefined> = new Array(PARTITIONS).fill(undefined)
   events = 0
