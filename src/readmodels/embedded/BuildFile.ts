@@ -1,4 +1,4 @@
-import { existsSync, rmSync, statSync } from "node:fs"
+import { existsSync, statSync } from "node:fs"
 import type { Partition } from "../../domain/Partition.js"
 import { start } from "../../domain/Position.js"
 import { textOf } from "../DocText.js"
@@ -12,6 +12,7 @@ import {
   hasCollections,
   openReader,
   openWriter,
+  removeDatabase,
   type Statement,
   Table,
   waitMs,
@@ -97,7 +98,7 @@ export class BuildFile {
   /** Removes the file. Readers that have it open read on in what they have. */
   remove(): void {
     this.close()
-    for (const end of ["", "-wal", "-shm"]) rmSync(this.file + end, { force: true })
+    removeDatabase(this.file)
   }
 
   /** Undefined while there is no file. A reader looks whether it is still the one that it has open. */
@@ -112,6 +113,7 @@ export class BuildFile {
       this.close()
       this.inode = inode
       if (inode !== 0) this.database = openReader(this.directory, this.build)
+      if (this.database === undefined) this.inode = 0
     }
     return this.database
   }

@@ -1,5 +1,6 @@
-import { mkdirSync } from "node:fs"
+import { existsSync, mkdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import { pathToFileURL } from "node:url"
 import { DatabaseSync } from "@photostructure/sqlite"
 
 export type Database = InstanceType<typeof DatabaseSync>
@@ -16,6 +17,8 @@ export const registryFile = (directory: string): string => join(directory, "regi
 const PAGE_SIZE = 8_192
 /** The write-ahead log is moved into the database every 64 MB: a page that many commits change is moved once. */
 const CHECKPOINT_PAGES = 8_192
+/** What SQLite keeps beside a database. */
+const BESIDE = ["-wal", "-shm"]
 /** Pages in memory, in KiB, of all writers of a build together. */
 const CACHE = 65_536
 /** How long one of several writers waits for the commit of another, which may have to wait for the disk. */
@@ -44,6 +47,11 @@ export const openWriter = (directory: string, build: string, writers: number): D
   return database
 }
 
+/** Removes a database. Readers that have it open read on in what they have. */
+export const removeDatabase = (file: string): void => {
+  for (const end of ["", ...BESIDE]) rmSync(file + end, { force: true })
+}
+
 /** Whether anything was ever put into the file. */
 export const hasCollections = (database: Database): boolean =>
   database.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name <> '%checkpoints'").get() !==
@@ -59,7 +67,10 @@ const touch = (database: Database): void => {
  * reader has to be where it comes before the writer.
  */
 const recover = (file: string): void => {
-  const database = new DatabaseSync(file)
+  const url = pathToFileURL(file)
+  // One that was removed just now is not made again.
+  url.searchParams.set("mode", "rw")
+  const database = new DatabaseSync(url)
   try {
     touch(database)
   } finally {
@@ -83,9 +94,22 @@ export const openToRead = (file: string): Database => {
   return again
 }
 
-export const openReader = (directory: string, build: string): Database => {
-  const database = openToRead(databaseFile(directory, build))
-  database.exec("PRAGMA cache_size = -24576")
+/** Undefined when the file is removed meanwhile. */
+export const openReader = (directory: string, build: string): Database | undefined => {
+  const file = databaseFile(directory, build)
+  let database: Database | undefined
+  try {
+    database = openToRead(file)
+  } catch (error) {
+    if (existsSync(file)) throw error
+  }
+  if (!existsSync(file)) {
+    database?.close()
+    // Opening it may have made again what lies beside it.
+    removeDatabase(file)
+    return undefined
+  }
+  database?.exec("PRAGMA cache_size = -24576")
   return database
 }
 
