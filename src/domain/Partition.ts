@@ -55,10 +55,14 @@ export const parseStream = (stream: string): StreamName | undefined => {
     : { kind: match[1] as "merchant" | "client", partition: Number(match[2]), owner: match[3] as string }
 }
 
-/** The same of a stream's partition alone, without a regular expression: it is asked for every event that is folded. */
-export const partitionOfStream = (stream: string): Partition | undefined => {
-  const at = stream.startsWith("merchant-") ? 9 : stream.startsWith("client-") ? 7 : -1
-  if (at < 0) return undefined
+/**
+ * The same of a stream's partition alone, without a regular expression: it is asked for every event that is folded.
+ * `from`: where the name begins in the text.
+ */
+export const partitionOfStream = (stream: string, from = 0): Partition | undefined => {
+  const length = stream.startsWith("merchant-", from) ? 9 : stream.startsWith("client-", from) ? 7 : -1
+  if (length < 0) return undefined
+  const at = from + length
   const partition =
     (stream.charCodeAt(at) - 48) * 100 +
     (stream.charCodeAt(at + 1) - 48) * 10 +

@@ -5,7 +5,15 @@ import { PARTITIONS, type Partition, partitionOfStream } from "../../domain/Part
 import { LogDamaged, LogUnavailable } from "../EventLog.js"
 import { failureOf } from "./Failure.js"
 import { filesOf } from "./Files.js"
-import { columns, decodeRow, type NamedRow, type Row } from "./Rows.js"
+import {
+  type CheckedRow,
+  check,
+  checkedColumns,
+  columns,
+  decodeRow,
+  type NamedRow,
+  type Row,
+} from "./Rows.js"
 import { checkMeta } from "./Schema.js"
 import { StreamNames } from "./StreamNames.js"
 
@@ -22,8 +30,8 @@ export interface Page {
 }
 
 /** As `Page`, with events as they are stored. */
-export interface Rows {
-  readonly rows: ReadonlyArray<Row | NamedRow>
+export interface CheckedPage {
+  readonly rows: ReadonlyArray<CheckedRow>
   readonly scannedTo: number
   readonly chars: number
 }
@@ -33,24 +41,30 @@ const isIn = (partitions: ReadonlySet<Partition>, stream: string): boolean => {
   return partition !== undefined && partitions.has(partition)
 }
 
+const charsOf = (rows: ReadonlyArray<Row | NamedRow>): number =>
+  rows.reduce((sum, [, , , , event, metadata]) => sum + String(event).length + String(metadata).length, 0)
+
 /** A 1 for each partition that is among them, else a 0. */
 const bitsOf = (partitions: ReadonlySet<Partition>): string =>
   Array.from({ length: PARTITIONS }, (_, partition) => (partitions.has(partition) ? "1" : "0")).join("")
+
+const named = "events LEFT JOIN streams ON streams.id = stream"
+const between = "sequence BETWEEN ?1 AND ?2"
 
 /**
  * Rows of a stretch whose stream is of one of the partitions in bits ?3, or is missing, and the last row: SQLite looks
  * at the names, so that a foreign row costs a fifth of reading it here. A name with no partition in it may pass.
  */
-const ofPartitions = `
-  SELECT ${columns
-    .split(", ")
-    .map((column) => `events.${column}`)
-    .join(", ")}, name
-  FROM events LEFT JOIN streams ON streams.id = stream
-  WHERE sequence BETWEEN ?1 AND ?2 AND (
+const ofPartitions = `${between} AND (
     name IS NULL OR sequence = ?2
     OR substr(?3, 1 + CAST(substr(name, 1 + instr(name, '-'), 3) AS INTEGER), 1) = '1'
-  ) ORDER BY sequence`
+  )`
+
+/** Reads the same of the rows of a stretch: of all of them, or of those of some partitions. */
+interface Select {
+  readonly all: Statement
+  readonly some: Statement
+}
 
 /** Sequences that one page covers at most, when it is read whole and when only some streams are wanted. */
 const PAGE_EVENTS = 2_000
@@ -68,8 +82,8 @@ export class DiskReader {
   readonly #db: DatabaseSyncInstance
   readonly #names: StreamNames
   readonly #head: Statement
-  readonly #between: Statement
-  readonly #ofPartitions: Statement
+  readonly #plain: Select
+  readonly #checked: Select
   readonly #count: Statement
   readonly #streamsBetween: Statement
   readonly #one: Statement
@@ -94,8 +108,14 @@ export class DiskReader {
         return statement
       }
       this.#head = arrays("SELECT max(sequence) FROM events")
-      this.#between = arrays(`SELECT ${columns} FROM events WHERE sequence BETWEEN ? AND ? ORDER BY sequence`)
-      this.#ofPartitions = arrays(ofPartitions)
+      this.#plain = {
+        all: arrays(`SELECT ${columns} FROM events WHERE ${between} ORDER BY sequence`),
+        some: arrays(`SELECT ${columns}, name FROM ${named} WHERE ${ofPartitions} ORDER BY sequence`),
+      }
+      this.#checked = {
+        all: arrays(`SELECT ${checkedColumns} FROM ${named} WHERE ${between} ORDER BY sequence`),
+        some: arrays(`SELECT ${checkedColumns} FROM ${named} WHERE ${ofPartitions} ORDER BY sequence`),
+      }
       this.#count = arrays("SELECT count(*) FROM events WHERE sequence BETWEEN ? AND ?")
       this.#streamsBetween = arrays(
         "SELECT sequence, stream FROM events WHERE sequence BETWEEN ? AND ? ORDER BY sequence",
@@ -134,22 +154,20 @@ export class DiskReader {
     return { ...this.#stretch(sequence + 1, to, prefixes, partitions), scannedTo: to }
   }
 
-  /** The rows of a stretch after a sequence, with all that is needed to take them apart later; see `decode`. */
-  rowsAfter(sequence: number, limit: number, partitions?: ReadonlySet<Partition>): Rows {
+  /** The same, not taken apart yet. */
+  checkedAfter(sequence: number, limit: number, partitions?: ReadonlySet<Partition>): CheckedPage {
     const to = Math.min(this.head(), sequence + this.#length(undefined, limit))
     if (to <= sequence) return { rows: [], scannedTo: sequence, chars: 0 }
     return this.#try(`events ${sequence + 1} to ${to}`, () => {
-      const rows = this.#rows(sequence + 1, to, partitions)
-      return { rows, scannedTo: to, chars: this.#adapt(rows) }
+      const rows = this.#rows<CheckedRow>(this.#checked, sequence + 1, to, partitions)
+      let chars = 0
+      for (const row of rows) {
+        check(row, this.file)
+        chars += row[5].length
+      }
+      this.#adapt(rows.length, chars)
+      return { rows, scannedTo: to, chars }
     })
-  }
-
-  streamOf(row: Row | NamedRow): string {
-    return row[7] ?? this.#names.nameOf(row[1], row[0])
-  }
-
-  decode(row: Row | NamedRow, stream: string): RecordedEvent {
-    return decodeRow(row, stream, this.file)
   }
 
   /** Counts the events of each partition in so many stretches, which lie as far apart in the whole log. */
@@ -194,7 +212,7 @@ export class DiskReader {
       }
       if (backwards && rows.length < count && revision >= 0)
         throw this.#gap(`${stream}, revision ${revision}`)
-      this.#adapt(rows)
+      this.#adapt(rows.length, charsOf(rows))
       return rows.map((row) => decodeRow(row, stream, this.file))
     })
   }
@@ -207,26 +225,28 @@ export class DiskReader {
   ): Pick<Page, "events" | "chars"> {
     return this.#try(`events ${from} to ${to}`, () => {
       if (prefixes !== undefined) return { events: this.#filtered(from, to, prefixes), chars: 0 }
-      const rows = this.#rows(from, to, partitions)
-      const chars = this.#adapt(rows)
+      const rows = this.#rows<Row | NamedRow>(this.#plain, from, to, partitions)
+      const chars = charsOf(rows)
+      this.#adapt(rows.length, chars)
       const events: Array<RecordedEvent> = []
       for (const row of rows) {
-        const stream = this.streamOf(row)
+        const stream = row[7] ?? this.#names.nameOf(row[1], row[0])
         if (partitions === undefined || row[0] === to || isIn(partitions, stream))
-          events.push(this.decode(row, stream))
+          events.push(decodeRow(row, stream, this.file))
       }
       return { events, chars }
     })
   }
 
   /** The rows of a stretch, or those of some partitions and the last one whoever's it is. That none is missing is counted. */
-  #rows(
+  #rows<R extends readonly [number, ...ReadonlyArray<unknown>]>(
+    select: Select,
     from: number,
     to: number,
     partitions: ReadonlySet<Partition> | undefined,
-  ): ReadonlyArray<Row | NamedRow> {
+  ): ReadonlyArray<R> {
     if (partitions === undefined) {
-      const rows = this.#between.all(from, to) as unknown as Array<Row>
+      const rows = select.all.all(from, to) as unknown as Array<R>
       this.#whole(rows, from, to)
       return rows
     }
@@ -234,7 +254,7 @@ export class DiskReader {
     if (found !== to - from + 1) {
       this.#whole(this.#streamsBetween.all(from, to) as unknown as Array<[number, number]>, from, to)
     }
-    return this.#ofPartitions.all(from, to, bitsOf(partitions)) as unknown as Array<NamedRow>
+    return select.some.all(from, to, bitsOf(partitions)) as unknown as Array<R>
   }
 
   /** Looks at the stream of each row first, and reads only the rows that are wanted. */
@@ -252,7 +272,7 @@ export class DiskReader {
     return found
   }
 
-  #whole(rows: ReadonlyArray<readonly [number, ...Array<unknown>]>, from: number, to: number): void {
+  #whole(rows: ReadonlyArray<readonly [number, ...ReadonlyArray<unknown>]>, from: number, to: number): void {
     for (let i = 0; i <= to - from; i++) if (rows[i]?.[0] !== from + i) throw this.#gap(`event ${from + i}`)
   }
 
@@ -269,14 +289,11 @@ export class DiskReader {
       : Math.min(this.#pageEvents * 4, FILTERED_PAGE_EVENTS)
   }
 
-  /** The next page is as long as rows of this size allow. Gives the characters of these. */
-  #adapt(rows: ReadonlyArray<Row | NamedRow>): number {
-    if (rows.length === 0) return 0
-    let chars = 1
-    for (const row of rows) chars += String(row[4]).length + String(row[5]).length
-    const fitting = Math.floor((PAGE_CHARS * rows.length) / chars)
+  /** The next page is as long as rows of this size allow. */
+  #adapt(rows: number, chars: number): void {
+    if (rows === 0) return
+    const fitting = Math.floor((PAGE_CHARS * rows) / (chars + 1))
     this.#pageEvents = Math.max(16, Math.min(PAGE_EVENTS, fitting, this.#pageEvents * 2))
-    return chars
   }
 
   #try<A>(what: string, read: () => A): A {

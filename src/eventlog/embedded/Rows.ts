@@ -13,13 +13,40 @@ export const checksum = (
   metadata: string,
 ): number => crc32(`${sequence}\n${revision}\n${stream}\n${id}\n${event}\n${metadata}`)
 
+/** The text that the checksum is of, where SQLite puts it together: that takes a fraction of the time. */
+const checkedText = ["sequence", "revision", "streams.name", "events.id", "event", "metadata"].join(
+  " || char(10) || ",
+)
+
+/**
+ * sequence, checksum, bytes of the event id, of the event and of the metadata, the text that the checksum is of. Until
+ * it is checked the text may be null, where the stream is missing.
+ */
+export type CheckedRow = readonly [number, number, number, number, number, string]
+
+/** Of `events LEFT JOIN streams`. */
+export const checkedColumns = `sequence, checksum, octet_length(events.id), octet_length(event), octet_length(metadata), ${checkedText}`
+
+const damaged = (place: string, what = "its checksum does not match"): LogDamaged =>
+  new LogDamaged({ place, reason: `${what}. Restore the log from a backup` })
+
+/** Throws LogDamaged when the row is not what was written. */
+export const check = ([sequence, expected, , , , text]: CheckedRow, file: string): void => {
+  if ((text as string | null) === null) throw damaged(`${file}, event ${sequence}`, "its stream is missing")
+  if (crc32(text) !== expected) throw damaged(`${file}, event ${sequence}`)
+}
+
+/** Where the name of the stream begins in the text. */
+export const streamIn = ([, , , , , text]: CheckedRow): number =>
+  text.indexOf("\n", text.indexOf("\n") + 1) + 1
+
 /** sequence, stream id, revision, event id, event, metadata, checksum */
 export type Row = readonly [number, number, number, string, string, string, number]
 
 /** The same with the name of its stream, null where that is missing. */
 export type NamedRow = readonly [...Row, string | null]
 
-export const columns = "sequence, stream, revision, id, event, metadata, checksum"
+export const columns = "sequence, stream, revision, events.id, event, metadata, checksum"
 
 const RECORDED_AT = '{"recordedAt":'
 /** Of a whole number that is exact. */
@@ -57,16 +84,17 @@ const metadataReader = (): ((text: string) => Metadata) => {
   }
 }
 
-const metadataOf = metadataReader()
+export const metadataOf = metadataReader()
+
+/** It comes last, and has no line break in it: it is JSON. */
+export const metadataIn = ([, , , , , text]: CheckedRow): Metadata =>
+  metadataOf(text.slice(text.lastIndexOf("\n") + 1))
 
 /** The event in a row; throws LogDamaged when the row is not what was written. */
 export const decodeRow = (row: Row | NamedRow, stream: string, file: string): RecordedEvent => {
   const [sequence, , revision, eventId, event, metadata, expected] = row
   if (checksum(sequence, stream, revision, eventId, event, metadata) !== expected)
-    throw new LogDamaged({
-      place: `${file}, event ${sequence} (${stream}, revision ${revision})`,
-      reason: "its checksum does not match. Restore the log from a backup",
-    })
+    throw damaged(`${file}, event ${sequence} (${stream}, revision ${revision})`)
   return {
     eventId,
     event: JSON.parse(event),
