@@ -79,6 +79,7 @@ export class FoldGroup {
   private readonly folding: Folding
   private readonly wishes = new Wishes()
   private readonly oneRetry = Effect.unsafeMakeSemaphore(1)
+  private isEnding = false
 
   constructor(
     log: EventLogService,
@@ -265,8 +266,9 @@ export class FoldGroup {
           ? Effect.void
           : Effect.logWarning("read models can't be written; trying again", error),
       ),
-      Effect.retry({ schedule: retry, while: ({ isFinal }) => isFinal !== true }),
+      Effect.retry({ schedule: retry, while: ({ isFinal }) => isFinal !== true && !this.isEnding }),
       Effect.catchAll((error) => {
+        if (error.isFinal !== true) return Effect.interrupt
         fold.stop({ position: undefined, eventType: undefined, reason: error.reason })
         return Effect.logError(`${fold.build.id} has stopped`, error)
       }),
@@ -358,6 +360,11 @@ export class FoldGroup {
 
   /** Nothing is folded and nothing else is written meanwhile. */
   readonly alone = <A, E>(use: Effect.Effect<A, E>): Effect.Effect<A, E> => this.lock.withPermits(1)(use)
+
+  /** From now on what can't be written at once is left: it is folded again from the log. */
+  readonly end: Effect.Effect<void> = Effect.sync(() => {
+    this.isEnding = true
+  })
 
   /** Commits what is folded, now. */
   readonly flush: Effect.Effect<void> = this.lock.withPermits(1)(

@@ -40,6 +40,9 @@ const retry = Schedule.exponential("200 millis").pipe(
   Schedule.resetAfter("1 minute"),
 )
 
+/** How long writing what is folded may take at the end. */
+const LAST_WRITE = Duration.seconds(5)
+
 /** A rate that nobody has renewed for this long is over. */
 const RATE_LASTS_MS = 5_000
 
@@ -152,6 +155,8 @@ export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner
             Effect.forkIn(scope),
           )
         }
+        // The first to run: what is under way is waited for.
+        yield* Scope.addFinalizer(scope, group.end)
       })
 
     const start: Runner["start"] = (builds, where) =>
@@ -226,9 +231,14 @@ const run = (
     yield* Effect.addFinalizer(() =>
       group.letGo.pipe(
         Effect.zipRight(group.flush),
-        Effect.timeout(Duration.seconds(20)),
-        Effect.catchAll((error) =>
-          Effect.logWarning("the last events were not written to the read models", error),
+        // Finalizers are not, and the timeout would wait for it.
+        Effect.interruptible,
+        Effect.timeout(LAST_WRITE),
+        Effect.catchAllCause((cause) =>
+          Effect.logWarning(
+            "the last events were not written to the read models: they are folded again",
+            cause,
+          ),
         ),
       ),
     )

@@ -44,7 +44,8 @@ export interface FoldingThread {
   readonly order: (order: Order) => Effect.Effect<Position | undefined, ReadModelsUnavailable>
 }
 
-const STOP_MS = 25_000
+/** For what a thread has under way at the end. One that is not over by then is ended anyway: nothing is lost with it. */
+const STOP_MS = 10_000
 
 /**
  * Starts a thread that folds what it is told to. Closing the scope commits what is folded. Fails when the thread
@@ -128,7 +129,7 @@ export const startFoldingThread = (
       Effect.gen(function* () {
         closing = true
         worker.postMessage("stop")
-        yield* Deferred.await(stopped).pipe(Effect.timeoutOption(STOP_MS))
+        yield* Deferred.await(stopped).pipe(Effect.interruptible, Effect.timeoutOption(STOP_MS))
         yield* Effect.promise(() => worker.terminate())
         dead ??= "the thread was told to end"
         answerNone(dead)

@@ -18,7 +18,11 @@ import type { Projection } from "../../../src/processors/Projection.js"
 import { WorkingSet } from "../../../src/processors/WorkingSet.js"
 import { projections } from "../../../src/projections/index.js"
 import { makeMemoryReadModels } from "../../../src/readmodels/MemoryReadModels.js"
-import type { Build, ReadModelsService } from "../../../src/readmodels/ReadModels.js"
+import {
+  type Build,
+  type ReadModelsService,
+  ReadModelsUnavailable,
+} from "../../../src/readmodels/ReadModels.js"
 import { drawHistory } from "../../support/drawHistory.js"
 import { rounds } from "../../support/rounds.js"
 import { seededRandom } from "../../support/Seed.js"
@@ -369,6 +373,45 @@ describe("a build that catches up", () => {
     expect(upTo.length).toBeGreaterThan(0)
     expect(fold.furthest).toBe(held)
     await run(group.letGo)
+  })
+
+  it("ends soon while the store can't be written, in stretches and else, and goes on where it was", async () => {
+    const head = await bench.append(events(5_000))
+    const { past: _, ...inOrder } = bench.log
+    for (const log of [bench.log, inOrder]) {
+      const readModels = makeMemoryReadModels({ synchronous: true })
+      let isFull = true
+      let attempts = 0
+      const commit: ReadModelsService["commit"] = (...asked) =>
+        Effect.suspend(() => {
+          attempts++
+          return isFull ? new ReadModelsUnavailable({ reason: "it is full" }) : readModels.commit(...asked)
+        })
+      const begin = async () => {
+        const scope = Effect.runSync(Scope.make())
+        const store = { ...readModels, commit }
+        const runner = await run(
+          makeFoldRunner({ log, readModels: store, projections: [counting("a")] }).pipe(Scope.extend(scope)),
+        )
+        await run(runner.start([{ ...buildOf(counting("a")), definition: "a@1" }], "aside"))
+        return { runner, scope }
+      }
+      const first = await begin()
+      await until("it has tried again", 20_000, () => attempts > 1)
+      const began = performance.now()
+      await run(Scope.close(first.scope, Exit.void))
+      expect(performance.now() - began).toBeLessThan(5_000)
+      expect(await counted("a-1", readModels)).toBe(0)
+      isFull = false
+      const second = await begin()
+      await until(
+        "it is there",
+        20_000,
+        async () => (await run(second.runner.progress))[0]?.position === head,
+      )
+      await run(Scope.close(second.scope, Exit.void))
+      expect(await counted("a-1", readModels)).toBe(5_000)
+    }
   })
 
   it("stops where the log is damaged, and not a stretch before that", async () => {
