@@ -62,13 +62,13 @@ export const parseStream = (stream: string): StreamName | undefined => {
 export const partitionOfStream = (stream: string, from = 0): Partition | undefined => {
   const length = stream.startsWith("merchant-", from) ? 9 : stream.startsWith("client-", from) ? 7 : -1
   if (length < 0) return undefined
-  const at = from + length
-  const partition =
-    (stream.charCodeAt(at) - 48) * 100 +
-    (stream.charCodeAt(at + 1) - 48) * 10 +
-    stream.charCodeAt(at + 2) -
-    48
-  return partition >= 0 && partition < PARTITIONS ? partition : undefined
+  let partition = 0
+  for (let at = from + length; at < from + length + 3; at++) {
+    const digit = stream.charCodeAt(at) - 48
+    if (!(digit >= 0 && digit <= 9)) return undefined
+    partition = partition * 10 + digit
+  }
+  return partition < PARTITIONS ? partition : undefined
 }
 
 /** The prefixes of all streams of a partition, for subscriptions. */

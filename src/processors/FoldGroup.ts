@@ -80,6 +80,10 @@ export class FoldGroup {
   private readonly wishes = new Wishes()
   private readonly oneRetry = Effect.unsafeMakeSemaphore(1)
   private isEnding = false
+  /** Builds of which the last attempt to write has failed. */
+  private readonly failing = new Set<BuildFold>()
+  /** How often it was told to go on. */
+  private timesLetGo = 0
 
   constructor(
     log: EventLogService,
@@ -261,11 +265,12 @@ export class FoldGroup {
 
   private surely(fold: BuildFold, write: Effect.Effect<void, ReadModelsUnavailable>): Effect.Effect<void> {
     return write.pipe(
-      Effect.tapError((error) =>
-        error.isFinal === true
-          ? Effect.void
-          : Effect.logWarning("read models can't be written; trying again", error),
-      ),
+      Effect.tap(() => Effect.sync(() => this.failing.delete(fold))),
+      Effect.tapError((error) => {
+        if (error.isFinal === true) return Effect.void
+        this.failing.add(fold)
+        return Effect.logWarning("read models can't be written; trying again", error)
+      }),
       Effect.retry({ schedule: retry, while: ({ isFinal }) => isFinal !== true && !this.isEnding }),
       Effect.catchAll((error) => {
         if (error.isFinal !== true) return Effect.interrupt
@@ -294,16 +299,14 @@ export class FoldGroup {
       const released = yield* Deferred.make<void>()
       const reached = yield* Deferred.make<Position>()
       const isHeld = this.release !== undefined
+      const { timesLetGo } = this
       if (!isHeld)
         yield* this.wishes.wishing("LeaveUnwritten", (entered) => Effect.zipRight(this.lock.take(1), entered))
       // Where a part of a stretch is written, it stands as a whole again at the end of that.
       const at = max(wanted, fold.furthest)
       if (compare(fold.upTo, at) >= 0) {
         if (isHeld) return fold.upTo
-        yield* Effect.uninterruptible(this.commitAll)
-        this.release = released
-        yield* Effect.forkDaemon(Deferred.await(released).pipe(Effect.zipRight(this.lock.release(1))))
-        return fold.upTo
+        return yield* this.holdNow(fold, released, () => this.timesLetGo === timesLetGo)
       }
       this.toHold = { at, reached, released }
       if (isHeld) yield* this.goOn
@@ -317,6 +320,24 @@ export class FoldGroup {
       )
     })
 
+  /** With the lock, which it keeps until `released`; or not, where nobody wants that any more. */
+  private holdNow(
+    fold: BuildFold,
+    released: Deferred.Deferred<void>,
+    isWanted: () => boolean,
+  ): Effect.Effect<Position> {
+    return this.commitAll.pipe(
+      Effect.onError(() => this.lock.release(1)),
+      Effect.tap(() => {
+        if (!isWanted()) return this.lock.release(1)
+        this.release = released
+        return Effect.forkDaemon(Deferred.await(released).pipe(Effect.zipRight(this.lock.release(1))))
+      }),
+      Effect.map(() => fold.upTo),
+      Effect.uninterruptible,
+    )
+  }
+
   private readonly goOn: Effect.Effect<void> = Effect.suspend(() => {
     const { release } = this
     this.release = undefined
@@ -326,6 +347,7 @@ export class FoldGroup {
   /** Goes on, and stands still nowhere. Who waits for that is interrupted. */
   readonly letGo: Effect.Effect<void> = Effect.suspend(() => {
     const { toHold } = this
+    this.timesLetGo++
     this.toHold = undefined
     return toHold === undefined ? this.goOn : Effect.zipRight(Deferred.interrupt(toHold.reached), this.goOn)
   })
@@ -361,10 +383,27 @@ export class FoldGroup {
   /** Nothing is folded and nothing else is written meanwhile. */
   readonly alone = <A, E>(use: Effect.Effect<A, E>): Effect.Effect<A, E> => this.lock.withPermits(1)(use)
 
-  /** From now on what can't be written at once is left: it is folded again from the log. */
+  /** From now on what can't be written at once is left: it is folded again from the log. Who waits is interrupted. */
   readonly end: Effect.Effect<void> = Effect.sync(() => {
     this.isEnding = true
   })
+
+  /** After `end`: commits what is folded, each build for itself, but for those that could not be written just now. */
+  readonly lastFlush: Effect.Effect<void> = Effect.suspend(() =>
+    this.lock.withPermits(1)(
+      Effect.forEach(
+        this.running().filter((fold) => !this.failing.has(fold)),
+        (fold) =>
+          Effect.catchAllCause(this.commitSurely(fold), (cause) =>
+            Effect.logWarning(
+              `the last events were not written to ${fold.build.id}: they are folded again`,
+              cause,
+            ),
+          ),
+        { discard: true },
+      ),
+    ),
+  ).pipe(Effect.zipRight(Effect.suspend(() => this.announce)))
 
   /** Commits what is folded, now. */
   readonly flush: Effect.Effect<void> = this.lock.withPermits(1)(

@@ -43,6 +43,9 @@ const retry = Schedule.exponential("200 millis").pipe(
 /** How long writing what is folded may take at the end. */
 const LAST_WRITE = Duration.seconds(5)
 
+/** Another lane may be writing for the first time, which takes as long as the disk does. */
+const whileOthersWrite = Schedule.spaced("200 millis").pipe(Schedule.upTo("1 minute"))
+
 /** A rate that nobody has renewed for this long is over. */
 const RATE_LASTS_MS = 5_000
 
@@ -71,7 +74,13 @@ export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner
     const changes = yield* PubSub.sliding<Progress>(64)
     const latest = new Map<string, { readonly progress: Progress; readonly at: number }>()
     const running = new Map<string, Running>()
-    const outer = yield* Effect.scope
+    const outer = yield* Scope.make()
+    // All at once: each is waited for, one after the other.
+    yield* Effect.addFinalizer((exit) =>
+      Effect.forEach([...running.values()], ({ group }) => group.end, { discard: true }).pipe(
+        Effect.zipRight(Scope.close(outer, exit)),
+      ),
+    )
     /** Builds of reactors: told of each commit. */
     const delivering = new Map<string, Queue.Queue<boolean>>()
 
@@ -121,7 +130,8 @@ export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner
         )
         // Makes the store of a new build, before another of its lanes does.
         if (lane !== undefined) {
-          for (const { build } of folds) yield* readModels.commit(build.id, [], new Map())
+          for (const { build } of folds)
+            yield* readModels.commit(build.id, [], new Map()).pipe(Effect.retry(whileOthersWrite))
         }
         const scope = yield* Scope.fork(outer, { _tag: "Sequential" })
         const group = new FoldGroup(
@@ -155,8 +165,6 @@ export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner
             Effect.forkIn(scope),
           )
         }
-        // The first to run: what is under way is waited for.
-        yield* Scope.addFinalizer(scope, group.end)
       })
 
     const start: Runner["start"] = (builds, where) =>
@@ -230,7 +238,7 @@ const run = (
     })
     yield* Effect.addFinalizer(() =>
       group.letGo.pipe(
-        Effect.zipRight(group.flush),
+        Effect.zipRight(group.lastFlush),
         // Finalizers are not, and the timeout would wait for it.
         Effect.interruptible,
         Effect.timeout(LAST_WRITE),

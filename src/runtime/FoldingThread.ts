@@ -44,8 +44,11 @@ export interface FoldingThread {
   readonly order: (order: Order) => Effect.Effect<Position | undefined, ReadModelsUnavailable>
 }
 
-/** For what a thread has under way at the end. One that is not over by then is ended anyway: nothing is lost with it. */
-const STOP_MS = 10_000
+/**
+ * For what a thread has under way at the end. One that is not over by then is ended anyway, and the program with it where
+ * that is a call of the store: what it had not written is folded again.
+ */
+const STOP_MS = 20_000
 
 /**
  * Starts a thread that folds what it is told to. Closing the scope commits what is folded. Fails when the thread

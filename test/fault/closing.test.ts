@@ -50,8 +50,8 @@ describe("the program is told to end", () => {
     await new Promise((resolve) => setTimeout(resolve, 1_000))
     const began = performance.now()
     await tidemark.stop()
-    // An attempt to write waits 5 s for the lock, and the one after it may have begun.
-    expect(performance.now() - began).toBeLessThan(20_000)
+    // An attempt to write waits 3 s for the lock, and another may have begun.
+    expect(performance.now() - began).toBeLessThan(10_000)
     expect(tidemark.log).toContain("read models can't be written")
     other.close()
     await tidemark.start()

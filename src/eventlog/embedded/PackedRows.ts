@@ -1,8 +1,9 @@
 import type { RecordedEvent } from "../../domain/Event.js"
 import { fromNumber } from "../../domain/Position.js"
-import { type CheckedRow, metadataOf } from "./Rows.js"
+import { type CheckedRow, damaged, metadataOf } from "./Rows.js"
 
 const BLOCK = 64 * 1024
+const LINE_BREAK = 10
 /** Of a UTF-16 unit in UTF-8, at most. */
 const BYTES_A_UNIT = 3
 
@@ -22,11 +23,21 @@ class Block {
 export class PackedRows {
   private readonly blocks: Array<Block> = []
 
-  add([, , idBytes, eventBytes, metadataBytes, text]: CheckedRow): void {
+  /** `file`: that the rows are from. */
+  constructor(private readonly file: string) {}
+
+  /** Throws LogDamaged where its parts do not lie where their lengths say. */
+  add([sequence, , idBytes, eventBytes, metadataBytes, text]: CheckedRow): void {
     const block = this.blockFor(text.length * BYTES_A_UNIT)
     const bytes = block.bytes.write(text, block.size)
     block.size += bytes
     block.lengths.push(bytes, idBytes, eventBytes, metadataBytes)
+    let at = block.size
+    for (const length of [metadataBytes, eventBytes, idBytes]) {
+      at -= length + 1
+      if (block.bytes[at] !== LINE_BREAK)
+        throw damaged(`${this.file}, event ${sequence}`, "it holds bytes that are no text")
+    }
   }
 
   *events(): Generator<RecordedEvent> {

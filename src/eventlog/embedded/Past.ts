@@ -18,7 +18,10 @@ class Stretch {
   events = 0
   last: CheckedRow | undefined
 
-  constructor(private readonly wanted: PastOptions["partitions"]) {}
+  constructor(
+    private readonly file: string,
+    private readonly wanted: PastOptions["partitions"],
+  ) {}
 
   add(rows: ReadonlyArray<CheckedRow>): void {
     for (const row of rows) {
@@ -27,7 +30,7 @@ class Stretch {
       if (partition === undefined || this.wanted?.has(partition) === false) continue
       let known = this.partitions[partition]
       if (known === undefined) {
-        known = new PackedRows()
+        known = new PackedRows(this.file)
         this.partitions[partition] = known
       }
       known.add(row)
@@ -52,7 +55,7 @@ export const pastOf =
   ({ after, partitions, most }: PastOptions): Stream.Stream<Past> =>
     Stream.unfoldEffect(Number(after), (from) =>
       Effect.gen(function* () {
-        const stretch = new Stretch(partitions)
+        const stretch = new Stretch(reader.file, partitions)
         let upTo = from
         let chars = 0
         while (stretch.events < most.events && chars < most.chars) {
@@ -68,7 +71,7 @@ export const pastOf =
         }
         const { last, events } = stretch
         if (last === undefined || upTo - from < FEWEST) return Option.none()
-        const { recordedAt } = metadataIn(last)
+        const { recordedAt } = yield* attempt(() => metadataIn(last))
         if (recordedAt >= Date.now() - LONG_AGO_MS) return Option.none()
         const past: Past = {
           partitions: stretch.taken(),

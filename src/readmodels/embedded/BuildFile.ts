@@ -15,7 +15,7 @@ import {
   removeDatabase,
   type Statement,
   Table,
-  waitMs,
+  WAIT_MS,
   whereTableExists,
 } from "./Tables.js"
 
@@ -111,9 +111,9 @@ export class BuildFile {
     const inode = statSync(this.file, { throwIfNoEntry: false })?.ino ?? 0
     if (inode !== this.inode) {
       this.close()
-      this.inode = inode
+      this.inode = 0
       if (inode !== 0) this.database = openReader(this.directory, this.build)
-      if (this.database === undefined) this.inode = 0
+      if (this.database !== undefined) this.inode = inode
     }
     return this.database
   }
@@ -267,6 +267,6 @@ export class BuildFile {
     this.forcedAt = now
     // A reader with a long snapshot (verify) must not hold up the writer for more than a moment.
     this.database?.exec("PRAGMA busy_timeout = 200; PRAGMA wal_checkpoint(TRUNCATE)")
-    this.database?.exec(`PRAGMA busy_timeout = ${waitMs(this.writers)}`)
+    this.database?.exec(`PRAGMA busy_timeout = ${WAIT_MS}`)
   }
 }

@@ -21,11 +21,11 @@ const CHECKPOINT_PAGES = 8_192
 const BESIDE = ["-wal", "-shm"]
 /** Pages in memory, in KiB, of all writers of a build together. */
 const CACHE = 65_536
-/** How long one of several writers waits for the commit of another, which may have to wait for the disk. */
-const TURN_MS = 60_000
-
-/** How long a writer waits for the lock. */
-export const waitMs = (writers: number): number => (writers === 1 ? 5_000 : TURN_MS)
+/**
+ * How long a writer waits for the lock before it says that the file can't be written. Its thread stands still
+ * meanwhile, and can't even be ended: who has to wait longer tries again.
+ */
+export const WAIT_MS = 3_000
 
 /**
  * Opens the database for a writer, one of so many that take turns. A lost tail of commits is folded again from the event log, as
@@ -35,7 +35,7 @@ export const openWriter = (directory: string, build: string, writers: number): D
   mkdirSync(directory, { recursive: true })
   const database = new DatabaseSync(databaseFile(directory, build))
   database.exec(`
-    PRAGMA busy_timeout = ${waitMs(writers)};
+    PRAGMA busy_timeout = ${WAIT_MS};
     PRAGMA page_size = ${PAGE_SIZE};
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = NORMAL;
