@@ -17,8 +17,8 @@ export const registryFile = (directory: string): string => join(directory, "regi
 const PAGE_SIZE = 8_192
 /** The write-ahead log is moved into the database every 64 MB: a page that many commits change is moved once. */
 const CHECKPOINT_PAGES = 8_192
-/** What SQLite keeps beside a database. */
-const BESIDE = ["-wal", "-shm"]
+/** What SQLite keeps beside a database; the journal from when it is made, until it has a write-ahead log. */
+const BESIDE = ["-wal", "-shm", "-journal"]
 /** Pages in memory, in KiB, of all writers of a build together. */
 const CACHE = 65_536
 /**

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Worker } from "node:worker_threads"
@@ -25,6 +25,14 @@ const killed = [
   { how: "with its index", ends: ["", "-wal", "-shm"] },
   { how: "without one", ends: ["", "-wal"] },
 ]
+
+it("a build leaves nothing behind that was killed when its file was being made", () => {
+  const made = join(directory, "made")
+  mkdirSync(made)
+  for (const end of ["", "-journal"]) writeFileSync(join(made, `build-b.db${end}`), "")
+  new BuildFile(made, "b", "writer").remove()
+  expect(readdirSync(made)).toEqual([])
+})
 
 describe("a build that is removed while a reader opens it", () => {
   it.each(killed)("leaves nothing behind, and the reader finds no build ($how)", ({ ends }) => {
