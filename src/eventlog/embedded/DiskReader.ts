@@ -42,7 +42,7 @@ const isIn = (partitions: ReadonlySet<Partition>, stream: string): boolean => {
 }
 
 const charsOf = (rows: ReadonlyArray<Row | NamedRow>): number =>
-  rows.reduce((sum, [, , , , event, metadata]) => sum + String(event).length + String(metadata).length, 0)
+  rows.reduce((sum, row) => sum + String(row[4]).length + String(row[5]).length, 0)
 
 /** A 1 for each partition that is among them, else a 0. */
 const bitsOf = (partitions: ReadonlySet<Partition>): string =>

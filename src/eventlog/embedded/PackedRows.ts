@@ -10,8 +10,8 @@ const BYTES_A_UNIT = 3
 /** Texts one after the other. */
 class Block {
   size = 0
-  /** Of each row in turn, in bytes: its text as a whole, and the id, the event and the metadata in it. */
-  readonly lengths: Array<number> = []
+  /** Of each row in turn: where its id, its event and its metadata begin, and where it ends. */
+  readonly places: Array<number> = []
 
   constructor(readonly bytes: Buffer) {}
 }
@@ -27,28 +27,29 @@ export class PackedRows {
   constructor(private readonly file: string) {}
 
   /** Throws LogDamaged where its parts do not lie where their lengths say. */
-  add([sequence, , idBytes, eventBytes, metadataBytes, text]: CheckedRow): void {
+  add(row: CheckedRow): void {
+    const text = row[5]
     const block = this.blockFor(text.length * BYTES_A_UNIT)
-    const bytes = block.bytes.write(text, block.size)
-    block.size += bytes
-    block.lengths.push(bytes, idBytes, eventBytes, metadataBytes)
-    let at = block.size
-    for (const length of [metadataBytes, eventBytes, idBytes]) {
-      at -= length + 1
-      if (block.bytes[at] !== LINE_BREAK)
-        throw damaged(`${this.file}, event ${sequence}`, "it holds bytes that are no text")
-    }
+    const { bytes } = block
+    const to = block.size + bytes.write(text, block.size)
+    // One character lies between two parts.
+    const metadata = to - row[4]
+    const event = metadata - 1 - row[3]
+    const id = event - 1 - row[2]
+    if (bytes[metadata - 1] !== LINE_BREAK || bytes[event - 1] !== LINE_BREAK || bytes[id - 1] !== LINE_BREAK)
+      throw damaged(`${this.file}, event ${row[0]}`, "it holds bytes that are no text")
+    block.size = to
+    block.places.push(id, event, metadata, to)
   }
 
   *events(): Generator<RecordedEvent> {
-    for (const { bytes, lengths } of this.blocks) {
+    for (const { bytes, places } of this.blocks) {
       let from = 0
-      for (let at = 0; at < lengths.length; at += 4) {
-        const to = from + (lengths[at] as number)
-        // One character lies between two parts.
-        const metadata = to - (lengths[at + 3] as number)
-        const event = metadata - 1 - (lengths[at + 2] as number)
-        const id = event - 1 - (lengths[at + 1] as number)
+      for (let at = 0; at < places.length; at += 4) {
+        const id = places[at] as number
+        const event = places[at + 1] as number
+        const metadata = places[at + 2] as number
+        const to = places[at + 3] as number
         const place = bytes.toString("utf8", from, id - 1)
         const first = place.indexOf("\n")
         const second = place.indexOf("\n", first + 1)

@@ -34,15 +34,16 @@ export const damaged = (place: string, what = "its checksum does not match"): Lo
   new LogDamaged({ place, reason: `${what}. Restore the log from a backup` })
 
 /** Throws LogDamaged when the row is not what was written. */
-export const check = ([sequence, expected, , , , text]: CheckedRow, file: string): void => {
+export const check = (row: CheckedRow, file: string): void => {
+  const sequence = row[0]
+  const text = row[5]
   if ((text as string | null) === null)
     throw damaged(`${file}, event ${sequence}`, "its stream is missing, or a part of it is not text")
-  if (crc32(text) !== expected) throw damaged(`${file}, event ${sequence}`)
+  if (crc32(text) !== row[1]) throw damaged(`${file}, event ${sequence}`)
 }
 
 /** Where the name of the stream begins in the text. */
-export const streamIn = ([, , , , , text]: CheckedRow): number =>
-  text.indexOf("\n", text.indexOf("\n") + 1) + 1
+export const streamIn = (row: CheckedRow): number => row[5].indexOf("\n", row[5].indexOf("\n") + 1) + 1
 
 /** sequence, stream id, revision, event id, event, metadata, checksum */
 export type Row = readonly [number, number, number, string, string, string, number]
@@ -91,8 +92,8 @@ const metadataReader = (): ((text: string) => Metadata) => {
 export const metadataOf = metadataReader()
 
 /** It comes last, and has no line break in it: it is JSON. */
-export const metadataIn = ([, , , , , text]: CheckedRow): Metadata =>
-  metadataOf(text.slice(text.lastIndexOf("\n") + 1))
+export const metadataIn = (row: CheckedRow): Metadata =>
+  metadataOf(row[5].slice(row[5].lastIndexOf("\n") + 1))
 
 /** The event in a row; throws LogDamaged when the row is not what was written. */
 export const decodeRow = (row: Row | NamedRow, stream: string, file: string): RecordedEvent => {
