@@ -10,11 +10,25 @@ const slow = process.env.TIDEMARK_TEST_READ_MODELS === "mongodb" ? 4 : 1
 
 const report = process.env.TIDEMARK_TEST_REPORT
 
+/** They hold the program to a time that it has a whole machine for: nothing else runs beside them. */
+const alone = ["test/fault/killNine.test.ts", "test/fault/liveUnderLoad.test.ts"]
+
 export default defineConfig({
   resolve: { alias: [{ find: /^graphql$/, replacement: graphql }] },
   test: {
-    include: ["test/**/*.test.ts"],
     globalSetup: ["test/support/mongoProgram.ts"],
+    projects: [
+      { extends: true, test: { name: "side by side", include: ["test/**/*.test.ts"], exclude: alone } },
+      {
+        extends: true,
+        test: {
+          name: "alone",
+          include: alone,
+          sequence: { groupOrder: 1 },
+          poolOptions: { forks: { singleFork: true } },
+        },
+      },
+    ],
     sequence: { sequencer: LongestFirst },
     pool: "forks",
     poolOptions: { forks: { maxForks: 2 } },

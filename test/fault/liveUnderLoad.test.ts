@@ -7,7 +7,7 @@ import { rounds } from "../support/rounds.js"
 import { ADMIN_KEY, projectRoot, TidemarkProcess, temporaryDirectory } from "../support/TidemarkProcess.js"
 import { until } from "../support/until.js"
 
-/** The full rate is the soak's: here other tests share the processors. */
+/** The full rate is the soak's, over minutes. */
 const EVENTS_PER_SECOND = rounds(2_000, 5_000)
 const SENDS = rounds(15, 100)
 const COUNTED_WITHIN_MS = 2_000
