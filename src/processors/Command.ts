@@ -62,6 +62,8 @@ export type RefusalCode =
   | "NO_DEAD_LETTERS"
   /** They were retried, and some can't be folded still. */
   | "DEAD_LETTERS_REMAIN"
+  /** It is recorded, and carried out as soon as the read models can be written. */
+  | "NOT_CARRIED_OUT_YET"
   | "PAUSED"
 
 export class CommandRefused extends Data.TaggedError("CommandRefused")<{

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
@@ -15,7 +16,7 @@ import {
 } from "../readmodels/ReadModels.js"
 import { change } from "../readmodels/Registry.js"
 import { plan } from "./Builds.js"
-import type { Command, CommandRefused } from "./Command.js"
+import { type Command, CommandRefused } from "./Command.js"
 import { decide, merchantOfSwitch } from "./Commands.js"
 import type { Definition, ProcessorsService, Progress, Stopped } from "./Processors.js"
 import { retryIn } from "./RetryCommand.js"
@@ -38,11 +39,14 @@ export interface ControllerTuning {
   readonly graceMs?: number
   /** How often it looks for what others have changed; 1 s. */
   readonly lookEveryMs?: number
+  /** How long who commands waits until that is brought about; 10 s. */
+  readonly carryOutMs?: number
 }
 
 const STANDBY_FOR_MS = 86_400_000
 const GRACE_MS = 30_000
 const LOOK_EVERY_MS = 1_000
+const CARRY_OUT_MS = 10_000
 /** Under load a build is never at the head; so far behind it is level. */
 export const READY_MS = 1_000
 /** The same where it is tried again and again. */
@@ -57,7 +61,9 @@ export const makeController = (
 ): Effect.Effect<ProcessorsService, ReadModelsUnavailable, Scope.Scope> =>
   Effect.gen(function* () {
     const { log, readModels, runner, definitions, tuning = {} } = options
-    const { standbyForMs = STANDBY_FOR_MS, graceMs = GRACE_MS, lookEveryMs = LOOK_EVERY_MS } = tuning
+    const { standbyForMs = STANDBY_FOR_MS, graceMs = GRACE_MS } = tuning
+    const { lookEveryMs = LOOK_EVERY_MS, carryOutMs = CARRY_OUT_MS } = tuning
+    const scope = yield* Effect.scope
     const lock = yield* Effect.makeSemaphore(1)
     const running = new Map<string, "live" | "aside">()
     const newest = new Map<string, Progress>()
@@ -205,6 +211,28 @@ export const makeController = (
       .withPermits(1)(Effect.zipRight(housekeeping, reconcile))
       .pipe(warned("what is registered could not be brought about"))
 
+    /**
+     * After a command is recorded. It goes on when nobody waits any more: half a stop would leave two who fold a build.
+     */
+    const broughtAbout = ({ _tag, projection }: Command): Effect.Effect<void, CommandRefused> => {
+      const notYet = (why: string) =>
+        new CommandRefused({
+          code: "NOT_CARRIED_OUT_YET",
+          message: `${_tag} ${projection} is recorded, and not carried out yet: ${why}. It will be, as soon as the read models can be written`,
+        })
+      return lock
+        .withPermits(1)(reconcile)
+        .pipe(
+          Effect.forkIn(scope),
+          Effect.flatMap(Fiber.join),
+          Effect.mapError(({ reason }) => notYet(reason)),
+          Effect.timeoutFail({
+            duration: carryOutMs,
+            onTimeout: () => notYet(`that takes more than ${carryOutMs / 1000} s`),
+          }),
+        )
+    }
+
     const carryOut = (
       command: Command,
       by: string,
@@ -244,8 +272,8 @@ export const makeController = (
           const next = yield* decide(before, command, { ...facts, handover: start })
           yield* levelSwitch(before, next, LEVEL_MS, carried)
         } else yield* carried
-        yield* lock.withPermits(1)(reconcile).pipe(warned("the command is recorded, and not carried out yet"))
         yield* Effect.logInfo(`${by}: ${command._tag} ${command.projection}`)
+        yield* broughtAbout(command)
         if (command._tag === "RetryDeadLetters") {
           const own = (before?.builds ?? []).map(({ id }) => id)
           yield* retryIn(

@@ -101,12 +101,13 @@ export const makeStanding = ({ log, readModels, runner, running, newest, isDeplo
     serving?.acts === undefined
       ? use(undefined)
       : Effect.gen(function* () {
-          const held = yield* runner.hold(serving.id, start)
-          if (held === undefined && running.has(serving.id)) {
-            return yield* new ReadModelsUnavailable({
-              reason: `${serving.id} could not be made to stand still: try again`,
-            })
-          }
+          const unable = new ReadModelsUnavailable({
+            reason: `${serving.id} could not be made to stand still: try again`,
+          })
+          const held = yield* Effect.disconnect(runner.hold(serving.id, start)).pipe(
+            Effect.timeoutFail({ duration: LEVEL_MS, onTimeout: () => unable }),
+          )
+          if (held === undefined && running.has(serving.id)) return yield* unable
           return yield* use(held ?? (yield* whereIs(serving.id)).position)
         }).pipe(Effect.ensuring(runner.letGo(serving.id)))
 
@@ -133,7 +134,8 @@ export const makeStanding = ({ log, readModels, runner, running, newest, isDeplo
   )
 
   const heldAt = (build: string, at: Position) =>
-    Effect.flatMap(runner.hold(build, at), (position) =>
+    // What writes is not interrupted: who stops waiting does not wait for it.
+    Effect.flatMap(Effect.disconnect(runner.hold(build, at)), (position) =>
       position === undefined
         ? Effect.map(whereIs(build), (where) => where.position)
         : Effect.succeed(position),
