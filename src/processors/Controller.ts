@@ -39,14 +39,14 @@ export interface ControllerTuning {
   readonly graceMs?: number
   /** How often it looks for what others have changed; 1 s. */
   readonly lookEveryMs?: number
-  /** How long who commands waits until that is brought about; 10 s. */
+  /** How long who commands waits until that is brought about; 30 s. */
   readonly carryOutMs?: number
 }
 
 const STANDBY_FOR_MS = 86_400_000
 const GRACE_MS = 30_000
 const LOOK_EVERY_MS = 1_000
-const CARRY_OUT_MS = 10_000
+const CARRY_OUT_MS = 30_000
 /** Under load a build is never at the head; so far behind it is level. */
 export const READY_MS = 1_000
 /** The same where it is tried again and again. */
@@ -273,15 +273,13 @@ export const makeController = (
           yield* levelSwitch(before, next, LEVEL_MS, carried)
         } else yield* carried
         yield* Effect.logInfo(`${by}: ${command._tag} ${command.projection}`)
-        yield* broughtAbout(command)
-        if (command._tag === "RetryDeadLetters") {
-          const own = (before?.builds ?? []).map(({ id }) => id)
-          yield* retryIn(
-            readModels,
-            runner,
-            stalled.filter((build) => own.includes(build)),
-          )
-        }
+        if (command._tag !== "RetryDeadLetters") return yield* broughtAbout(command)
+        const own = (before?.builds ?? []).map(({ id }) => id)
+        yield* retryIn(
+          readModels,
+          runner,
+          stalled.filter((build) => own.includes(build)),
+        )
       })
 
     const head = definitions.some(({ isReactor }) => isReactor === true)
