@@ -3,6 +3,7 @@ import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
@@ -17,7 +18,6 @@ import { EmbeddedQuarantine } from "../collect/EmbeddedQuarantine.js"
 import { Quarantine } from "../collect/Quarantine.js"
 import { start } from "../domain/Position.js"
 import { EventLog } from "../eventlog/EventLog.js"
-import { makeGraphqlServer } from "../graphql/Server.js"
 import { Processors } from "../processors/Processors.js"
 import { optional, projections } from "../projections/index.js"
 import * as EngineQueries from "../queries/Queries.js"
@@ -142,6 +142,8 @@ export const serve = (settings: RuntimeSettings) =>
     const url = `http://${host}:${port}`
     yield* Effect.logInfo(`listening on ${url}, opening the stores in ${settings.dataDir}`)
 
+    // Its libraries take half a second to load: threads open the stores meanwhile.
+    const loading = yield* Effect.fork(Effect.promise(() => import("../graphql/Server.js")))
     const context = yield* open(settings, secrets, died, (reason) => gate.away(reason))
     const services = yield* Effect.all({
       recorder: Recorder,
@@ -165,6 +167,7 @@ export const serve = (settings: RuntimeSettings) =>
       onFault,
       onUnavailable,
     })
+    const { makeGraphqlServer } = yield* Fiber.join(loading)
     const graphql = makeGraphqlServer(
       { queries, recorder, access, quarantine },
       { development: settings.development },
