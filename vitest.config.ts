@@ -13,15 +13,26 @@ const report = process.env.TIDEMARK_TEST_REPORT
 /** They hold the program to a time that it has a whole machine for: nothing else runs beside them. */
 const alone = ["test/fault/killNine.test.ts", "test/fault/liveUnderLoad.test.ts"]
 
+/** Of the tests of every project. What stands beside `projects` is not handed down to them. */
+const each = {
+  pool: "forks" as const,
+  testTimeout: (process.env.TIDEMARK_SOAK === "1" ? 300_000 : 60_000) * slow,
+  hookTimeout: 60_000,
+}
+const resolve = { alias: [{ find: /^graphql$/, replacement: graphql }] }
+
 export default defineConfig({
-  resolve: { alias: [{ find: /^graphql$/, replacement: graphql }] },
   test: {
     globalSetup: ["test/support/mongoProgram.ts"],
     projects: [
-      { extends: true, test: { name: "side by side", include: ["test/**/*.test.ts"], exclude: alone } },
       {
-        extends: true,
+        resolve,
+        test: { ...each, name: "side by side", include: ["test/**/*.test.ts"], exclude: alone },
+      },
+      {
+        resolve,
         test: {
+          ...each,
           name: "alone",
           include: alone,
           sequence: { groupOrder: 1 },
@@ -30,10 +41,7 @@ export default defineConfig({
       },
     ],
     sequence: { sequencer: LongestFirst },
-    pool: "forks",
     poolOptions: { forks: { maxForks: 2 } },
-    testTimeout: (process.env.TIDEMARK_SOAK === "1" ? 300_000 : 60_000) * slow,
-    hookTimeout: 60_000,
     reporters: report === undefined ? ["default"] : ["default", "json"],
     ...(report === undefined ? {} : { outputFile: { json: report } }),
   },
