@@ -90,6 +90,9 @@ export const makeStanding = ({ log, readModels, runner, running, newest, isDeplo
       }),
     )
 
+  /** Who stops waiting does not wait for what is being written, which is not interrupted. */
+  const hold = (build: string, at: Position) => Effect.disconnect(runner.hold(build, at))
+
   /**
    * For a switch between builds of a reactor: the serving one stands still meanwhile, with everything written, so
    * that it is known up to where it acts. Undefined for a projection.
@@ -104,7 +107,7 @@ export const makeStanding = ({ log, readModels, runner, running, newest, isDeplo
           const unable = new ReadModelsUnavailable({
             reason: `${serving.id} could not be made to stand still: try again`,
           })
-          const held = yield* Effect.disconnect(runner.hold(serving.id, start)).pipe(
+          const held = yield* hold(serving.id, start).pipe(
             Effect.timeoutFail({ duration: LEVEL_MS, onTimeout: () => unable }),
           )
           if (held === undefined && running.has(serving.id)) return yield* unable
@@ -134,8 +137,7 @@ export const makeStanding = ({ log, readModels, runner, running, newest, isDeplo
   )
 
   const heldAt = (build: string, at: Position) =>
-    // What writes is not interrupted: who stops waiting does not wait for it.
-    Effect.flatMap(Effect.disconnect(runner.hold(build, at)), (position) =>
+    Effect.flatMap(hold(build, at), (position) =>
       position === undefined
         ? Effect.map(whereIs(build), (where) => where.position)
         : Effect.succeed(position),

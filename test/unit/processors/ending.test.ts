@@ -4,7 +4,6 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { makeFoldRunner } from "../../../src/processors/FoldRunner.js"
-import type { Projection } from "../../../src/processors/Projection.js"
 import { makeMemoryReadModels } from "../../../src/readmodels/MemoryReadModels.js"
 import {
   type Build,
@@ -12,7 +11,7 @@ import {
   ReadModelsUnavailable,
 } from "../../../src/readmodels/ReadModels.js"
 import { until } from "../../support/until.js"
-import { Bench, run } from "./support.js"
+import { Bench, counting, run } from "./support.js"
 
 let bench: Bench
 beforeEach(async () => {
@@ -30,12 +29,6 @@ const append = (from: number, count: number) => {
   )
 }
 
-const counting = (name: string): Projection => ({
-  ...{ name, version: 1, collections: ["counts"] },
-  apply: ({ event }, docs) => {
-    docs.edit("counts", event.data.merchantId, () => ({ n: 0 })).n++
-  },
-})
 const buildOf = (name: string): Build => ({
   ...{ id: `${name}-1`, projection: name, definition: `${name}@1`, state: "SERVING" },
 })

@@ -27,7 +27,7 @@ import { drawHistory } from "../../support/drawHistory.js"
 import { rounds } from "../../support/rounds.js"
 import { seededRandom } from "../../support/Seed.js"
 import { until } from "../../support/until.js"
-import { Bench, recorded, run, type TestEvent } from "./support.js"
+import { Bench, counting, recorded, run, type TestEvent } from "./support.js"
 
 const buildOf = (projection: Projection): Build => ({
   id: `${projection.name}-1`,
@@ -295,12 +295,6 @@ describe("a build that catches up", () => {
     expect((rows[0] ?? []).map(({ doc }) => (doc as { n: number }).n)).toEqual(new Array(40).fill(150))
   })
 
-  const counting = (name: string): Projection => ({
-    ...{ name, version: 1, collections: ["counts"] },
-    apply: ({ event }, docs) => {
-      docs.edit("counts", event.data.merchantId, () => ({ n: 0 })).n++
-    },
-  })
   const counted = async (build: string, readModels = bench.readModels) => {
     const { rows } = await run(readModels.query(build, 0, [{ collection: "counts", from: "", to: "\uffff" }]))
     return (rows[0] ?? []).reduce((sum, { doc }) => sum + (doc as { n: number }).n, 0)

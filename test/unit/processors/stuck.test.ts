@@ -3,19 +3,11 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import type { Projection } from "../../../src/processors/Projection.js"
 import type { Runner } from "../../../src/processors/Runner.js"
 import { makeStanding } from "../../../src/processors/Standing.js"
 import { databaseFile } from "../../../src/readmodels/embedded/Tables.js"
 import { until } from "../../support/until.js"
-import { Bench, run } from "./support.js"
-
-const counting = (name: string): Projection => ({
-  ...{ name, version: 1, collections: ["counts"] },
-  apply: ({ event }, docs) => {
-    docs.edit("counts", event.data.merchantId, () => ({ n: 0 })).n++
-  },
-})
+import { Bench, counting, run } from "./support.js"
 
 let bench: Bench
 beforeEach(async () => {

@@ -68,6 +68,14 @@ export const recorded = (events: ReadonlyArray<TestEvent>, first = 1): ReadonlyA
   })
 }
 
+/** Counts the events of each merchant. */
+export const counting = (name: string): Projection => ({
+  ...{ name, version: 1, collections: ["counts"] },
+  apply: ({ event }, docs) => {
+    docs.edit("counts", event.data.merchantId, () => ({ n: 0 })).n++
+  },
+})
+
 /** A real log in a directory, and the real engine on it that can be stopped and started. */
 export class Bench {
   readonly directory = mkdtempSync(join(tmpdir(), "tidemark-processors-"))
