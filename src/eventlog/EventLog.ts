@@ -105,8 +105,8 @@ export interface PastOptions {
   readonly after: Position
   /** Events of other partitions are left out. */
   readonly partitions?: ReadonlySet<Partition>
-  /** Events of a stretch, and characters of their texts, about; whole numbers. */
-  readonly most: { readonly events: number; readonly chars: number }
+  /** Events of a stretch, and bytes of them as they are stored, about; whole numbers. */
+  readonly most: { readonly events: number; readonly bytes: number }
 }
 
 /** A stretch of what was recorded long ago, taken apart by partitions. */

@@ -33,7 +33,7 @@ const MOST_EVENTS = 100_000
 const MOST_DOCUMENTS = 150_000
 const MANY_BYTES = 48 * 1024 * 1024
 const MOST_BYTES = 1.5 * MANY_BYTES
-const MOST_CHARS = 96 * 1024 * 1024
+const MOST_BYTES_READ = 96 * 1024 * 1024
 /** Nobody waits for events that were recorded long ago: commits are rare while a build catches up. */
 const LATEST_LONG_AGO_MS = 10_000
 /** Unless no more of them come. */
@@ -43,7 +43,7 @@ const SLICE = 2_000
 /** Of a stretch of the past: the more, the fewer of its documents are written twice. */
 export const mostOfPast = (lanes: number): PastOptions["most"] => ({
   events: Math.floor(MOST_EVENTS / lanes),
-  chars: Math.floor(MOST_CHARS / lanes),
+  bytes: Math.floor(MOST_BYTES_READ / lanes),
 })
 /** The same of those recorded long ago: the more, the more of them are of a merchant that was just met. */
 export const SLICE_LONG_AGO = 8_000

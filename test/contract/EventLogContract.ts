@@ -434,7 +434,7 @@ export const eventLogContract = (name: string, open: () => Promise<OpenedLog>): 
       const read = async (options: Omit<PastOptions, "most">, events = 3_000) => {
         const stretches = await Effect.runPromise(
           Stream.runFold(
-            past({ ...options, most: { events, chars: 1e9 } }),
+            past({ ...options, most: { events, bytes: 1e9 } }),
             [] as Array<{ all: Array<RecordedEvent>; partitions: Array<Partition>; past: Past }>,
             (before, one) => {
               const parts = [...one.partitions].map(({ partition, events: some }) => ({

@@ -5,15 +5,8 @@ import { PARTITIONS, type Partition, partitionOfStream } from "../../domain/Part
 import { LogDamaged, LogUnavailable } from "../EventLog.js"
 import { failureOf } from "./Failure.js"
 import { filesOf } from "./Files.js"
-import {
-  type CheckedRow,
-  check,
-  checkedColumns,
-  columns,
-  decodeRow,
-  type NamedRow,
-  type Row,
-} from "./Rows.js"
+import { PackedPage, packedRow, packedRows } from "./PackedPage.js"
+import { columns, decodeRow, type NamedRow, type Row } from "./Rows.js"
 import { checkMeta } from "./Schema.js"
 import { StreamNames } from "./StreamNames.js"
 
@@ -29,11 +22,10 @@ export interface Page {
   readonly chars: number
 }
 
-/** As `Page`, with events as they are stored. */
-export interface CheckedPage {
-  readonly rows: ReadonlyArray<CheckedRow>
+/** As `Page`, with rows as they are stored; undefined at the end of the log. */
+export interface StoredPage {
+  readonly rows: PackedPage | undefined
   readonly scannedTo: number
-  readonly chars: number
 }
 
 const isIn = (partitions: ReadonlySet<Partition>, stream: string): boolean => {
@@ -60,6 +52,10 @@ const ofPartitions = `${between} AND (
     OR substr(?3, 1 + CAST(substr(name, 1 + instr(name, '-'), 3) AS INTEGER), 1) = '1'
   )`
 
+/** In the order of the log. */
+const packedFrom = (where: string): string =>
+  `SELECT ${packedRows}, count(*) FROM (SELECT ${packedRow} FROM ${named} WHERE ${where} ORDER BY sequence)`
+
 /** Reads the same of the rows of a stretch: of all of them, or of those of some partitions. */
 interface Select {
   readonly all: Statement
@@ -83,7 +79,7 @@ export class DiskReader {
   readonly #names: StreamNames
   readonly #head: Statement
   readonly #plain: Select
-  readonly #checked: Select
+  readonly #packed: Select
   readonly #count: Statement
   readonly #streamsBetween: Statement
   readonly #one: Statement
@@ -112,9 +108,9 @@ export class DiskReader {
         all: arrays(`SELECT ${columns} FROM events WHERE ${between} ORDER BY sequence`),
         some: arrays(`SELECT ${columns}, name FROM ${named} WHERE ${ofPartitions} ORDER BY sequence`),
       }
-      this.#checked = {
-        all: arrays(`SELECT ${checkedColumns} FROM ${named} WHERE ${between} ORDER BY sequence`),
-        some: arrays(`SELECT ${checkedColumns} FROM ${named} WHERE ${ofPartitions} ORDER BY sequence`),
+      this.#packed = {
+        all: arrays(packedFrom(between)),
+        some: arrays(packedFrom(ofPartitions)),
       }
       this.#count = arrays("SELECT count(*) FROM events WHERE sequence BETWEEN ? AND ?")
       this.#streamsBetween = arrays(
@@ -154,19 +150,18 @@ export class DiskReader {
     return { ...this.#stretch(sequence + 1, to, prefixes, partitions), scannedTo: to }
   }
 
-  /** The same, not taken apart yet. */
-  checkedAfter(sequence: number, limit: number, partitions?: ReadonlySet<Partition>): CheckedPage {
+  /** The same, not taken apart yet, and not checked but for that none is missing. */
+  storedAfter(sequence: number, limit: number, partitions?: ReadonlySet<Partition>): StoredPage {
+    const from = sequence + 1
     const to = Math.min(this.head(), sequence + this.#length(undefined, limit))
-    if (to <= sequence) return { rows: [], scannedTo: sequence, chars: 0 }
-    return this.#try(`events ${sequence + 1} to ${to}`, () => {
-      const rows = this.#rows<CheckedRow>(this.#checked, sequence + 1, to, partitions)
-      let chars = 0
-      for (const row of rows) {
-        check(row, this.file)
-        chars += row[5].length
-      }
-      this.#adapt(rows.length, chars)
-      return { rows, scannedTo: to, chars }
+    if (to < from) return { rows: undefined, scannedTo: sequence }
+    return this.#try(`events ${from} to ${to}`, () => {
+      const { all, some } = this.#packed
+      const row = partitions === undefined ? all.get(from, to) : some.get(from, to, bitsOf(partitions))
+      const [bytes, found] = row as unknown as [Uint8Array, number]
+      if (partitions !== undefined || found !== to - sequence) this.#noneMissing(from, to)
+      this.#adapt(to - sequence, bytes.length)
+      return { rows: new PackedPage(bytes, this.file), scannedTo: to }
     })
   }
 
@@ -250,10 +245,7 @@ export class DiskReader {
       this.#whole(rows, from, to)
       return rows
     }
-    const [found] = this.#count.get(from, to) as unknown as [number]
-    if (found !== to - from + 1) {
-      this.#whole(this.#streamsBetween.all(from, to) as unknown as Array<[number, number]>, from, to)
-    }
+    this.#noneMissing(from, to)
     return select.some.all(from, to, bitsOf(partitions)) as unknown as Array<R>
   }
 
@@ -270,6 +262,12 @@ export class DiskReader {
       found.push(decodeRow(row, stream, this.file))
     }
     return found
+  }
+
+  #noneMissing(from: number, to: number): void {
+    const [found] = this.#count.get(from, to) as unknown as [number]
+    if (found === to - from + 1) return
+    this.#whole(this.#streamsBetween.all(from, to) as unknown as Array<[number, number]>, from, to)
   }
 
   #whole(rows: ReadonlyArray<readonly [number, ...ReadonlyArray<unknown>]>, from: number, to: number): void {

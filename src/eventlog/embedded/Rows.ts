@@ -13,37 +13,8 @@ export const checksum = (
   metadata: string,
 ): number => crc32(`${sequence}\n${revision}\n${stream}\n${id}\n${event}\n${metadata}`)
 
-/**
- * The text that the checksum is of, where SQLite puts it together: that takes a fraction of the time. It would take
- * bytes for a text, and so miss that a column is not what was written.
- */
-const checkedText = `CASE WHEN typeof(revision) = 'integer' AND typeof(streams.name) = 'text'
-  AND typeof(events.id) = 'text' AND typeof(event) = 'text' AND typeof(metadata) = 'text'
-  THEN ${["sequence", "revision", "streams.name", "events.id", "event", "metadata"].join(" || char(10) || ")} END`
-
-/**
- * sequence, checksum, bytes of the event id, of the event and of the metadata, the text that the checksum is of. Until
- * it is checked the text may be null: the stream is missing, or a column is of another type.
- */
-export type CheckedRow = readonly [number, number, number, number, number, string]
-
-/** Of `events LEFT JOIN streams`. */
-export const checkedColumns = `sequence, checksum, octet_length(events.id), octet_length(event), octet_length(metadata), ${checkedText}`
-
 export const damaged = (place: string, what = "its checksum does not match"): LogDamaged =>
   new LogDamaged({ place, reason: `${what}. Restore the log from a backup` })
-
-/** Throws LogDamaged when the row is not what was written. */
-export const check = (row: CheckedRow, file: string): void => {
-  const sequence = row[0]
-  const text = row[5]
-  if ((text as string | null) === null)
-    throw damaged(`${file}, event ${sequence}`, "its stream is missing, or a part of it is not text")
-  if (crc32(text) !== row[1]) throw damaged(`${file}, event ${sequence}`)
-}
-
-/** Where the name of the stream begins in the text. */
-export const streamIn = (row: CheckedRow): number => row[5].indexOf("\n", row[5].indexOf("\n") + 1) + 1
 
 /** sequence, stream id, revision, event id, event, metadata, checksum */
 export type Row = readonly [number, number, number, string, string, string, number]
@@ -90,10 +61,6 @@ const metadataReader = (): ((text: string) => Metadata) => {
 }
 
 export const metadataOf = metadataReader()
-
-/** It comes last, and has no line break in it: it is JSON. */
-export const metadataIn = (row: CheckedRow): Metadata =>
-  metadataOf(row[5].slice(row[5].lastIndexOf("\n") + 1))
 
 /** The event in a row; throws LogDamaged when the row is not what was written. */
 export const decodeRow = (row: Row | NamedRow, stream: string, file: string): RecordedEvent => {

@@ -61,7 +61,7 @@ const readPast = async (options: Partial<PastOptions> = {}) => {
   if (past === undefined) throw new Error("the embedded log has a past")
   const all: Array<RecordedEvent> = []
   let upTo = start
-  const stretches = past({ after: start, most: { events: 2_500, chars: 1e9 }, ...options })
+  const stretches = past({ after: start, most: { events: 2_500, bytes: 1e9 }, ...options })
   await run(
     Stream.runForEach(stretches, (stretch) =>
       Effect.sync(() => {
@@ -97,7 +97,7 @@ describe("what was recorded long ago", () => {
       const partitions = new Set(
         Array.from({ length: 256 }, (_, i) => i).filter(() => random.integer(3) === 0),
       )
-      for (const options of [{}, { partitions }, { most: { events: 100_000, chars: 1e9 } }]) {
+      for (const options of [{}, { partitions }, { most: { events: 100_000, bytes: 1e9 } }]) {
         const { all: past, upTo } = await readPast(options)
         const wanted = all.filter(
           ({ position, stream }) =>

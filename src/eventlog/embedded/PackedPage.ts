@@ -1,0 +1,135 @@
+import { isUtf8 } from "node:buffer"
+import { crc32 } from "node:zlib"
+import type { RecordedEvent } from "../../domain/Event.js"
+import { type Partition, partitionOfStream } from "../../domain/Partition.js"
+import { fromNumber } from "../../domain/Position.js"
+import { damaged, metadataOf } from "./Rows.js"
+
+const parts = ["sequence", "revision", "streams.name", "events.id", "event", "metadata"]
+const lengths = parts.slice(2).map((part) => `octet_length(${part})`)
+/** SQLite would take bytes for a text, and so miss that a column is not what was written. */
+const isWhole = ["checksum", "revision"].map((part) => `typeof(${part}) = 'integer' AND ${part} >= 0`)
+const isText = parts.slice(2).map((part) => `typeof(${part}) = 'text'`)
+
+/**
+ * Of `events LEFT JOIN streams`, as `row`: its checksum, the bytes of the stream, the event id, the event and the
+ * metadata, in decimal and apart by blanks; a line break; the text that the checksum is of, as `checksum` has it; a
+ * line break. One whose stream is missing, or that has no text where one should be, is a question mark and its sequence.
+ */
+export const packedRow = `CASE WHEN ${[...isWhole, ...isText].join(" AND ")}
+  THEN concat(checksum, ' ', ${lengths.join(", ' ', ")}, char(10), ${parts.join(", char(10), ")}, char(10))
+  ELSE concat('? ', sequence, char(10)) END AS row`
+
+/** Of such rows: all of them as bytes; NULL for none. */
+export const packedRows = "CAST(group_concat(row, '') AS BLOB)"
+
+const ZERO = 48
+const QUESTION_MARK = 63
+/** Of the name of a stream: more than tells the partition. */
+const PREFIX = 12
+
+/**
+ * Rows of the log as SQLite put them together, outside of V8's heap: there they would be copied twice before they are
+ * left where they are. Its fields say what lies where in the row that was opened last.
+ */
+export class PackedPage {
+  /** Of the row that was opened last, and where the next one begins. */
+  sequence = 0
+  next = 0
+  private checksum = 0
+  private from = 0
+  private revision = 0
+  private stream = 0
+  private id = 0
+  private event = 0
+  private metadata = 0
+  private to = 0
+  private at = 0
+  private readonly bytes: Buffer
+
+  /** `file`: that the rows are from. Throws LogDamaged where they are no text. */
+  constructor(
+    bytes: Uint8Array,
+    private readonly file: string,
+  ) {
+    this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    if (!isUtf8(bytes)) throw damaged(file, "it holds bytes that are no text")
+  }
+
+  get size(): number {
+    return this.bytes.length
+  }
+
+  /** Looks where the parts of the row that begins here lie. Throws LogDamaged where it is not what was written. */
+  check(place: number): void {
+    this.open(place)
+    if (crc32(this.bytes.subarray(this.from, this.to)) !== this.checksum) throw damaged(this.name)
+  }
+
+  /** Of the row that was opened last; undefined for a stream that is not Tidemark's. */
+  get partition(): Partition | undefined {
+    const { bytes, stream } = this
+    return partitionOfStream(bytes.toString("latin1", stream, stream + PREFIX))
+  }
+
+  /** The event whose row begins here. */
+  read(place: number): RecordedEvent {
+    this.open(place)
+    const { bytes, from, to, revision, stream, id, event, metadata } = this
+    const text = bytes.toString("utf8", from, to)
+    // Where each character is a byte, all of its parts are parts of one text, which costs less to make than six.
+    const isAscii = text.length === to - from
+    const part = (first: number, end: number): string =>
+      isAscii ? text.slice(first - from, end - from) : bytes.toString("utf8", first, end)
+    return {
+      eventId: part(id, event - 1),
+      event: JSON.parse(part(event, metadata - 1)),
+      metadata: metadataOf(part(metadata, to)),
+      stream: part(stream, id - 1),
+      revision,
+      position: fromNumber(this.sequence),
+    }
+  }
+
+  private open(place: number): void {
+    this.at = place
+    if (this.bytes[place] === QUESTION_MARK) {
+      this.at = place + 2
+      this.sequence = this.number()
+      throw damaged(this.name, "its stream is missing, or a part of it is not text")
+    }
+    this.checksum = this.number()
+    const stream = this.number()
+    const id = this.number()
+    const event = this.number()
+    const metadata = this.number()
+    this.from = this.at
+    this.sequence = this.number()
+    this.revision = this.number()
+    this.stream = this.at
+    this.id = this.stream + stream + 1
+    this.event = this.id + id + 1
+    this.metadata = this.event + event + 1
+    this.to = this.metadata + metadata
+    this.next = this.to + 1
+  }
+
+  /** The whole number that begins here, and passes over what ends it. */
+  private number(): number {
+    const { bytes } = this
+    let number = 0
+    let { at } = this
+    for (;;) {
+      const digit = (bytes[at++] as number) - ZERO
+      // A blank, a line break, or the end.
+      if (!(digit >= 0)) break
+      number = number * 10 + digit
+    }
+    this.at = at
+    return number
+  }
+
+  private get name(): string {
+    return `${this.file}, event ${this.sequence}`
+  }
+}
