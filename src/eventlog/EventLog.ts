@@ -124,7 +124,7 @@ export interface PastPartition {
   readonly partition: Partition
   /**
    * In the order of the log. Each is taken out of its stored form when its turn comes, and is not kept here; so they
-   * can be gone through once, and going through them throws a LogError at one that is damaged.
+   * can be gone through once; going through them throws at one that can't be taken out of it.
    */
   readonly events: Iterable<RecordedEvent>
 }

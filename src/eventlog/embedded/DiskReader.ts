@@ -69,8 +69,8 @@ const FILTERED_PAGE_EVENTS = 8_000
 const PAGE_CHARS = 2 * 1024 * 1024
 
 /**
- * A connection that only reads. Every call is synchronous and short: a page at most. Checks each row,
- * and that sequences and revisions have no gap; throws LogDamaged or LogUnavailable.
+ * A connection that only reads. Every call is synchronous and short: a page at most. Checks each row, but for those of
+ * `storedAfter`, and that sequences and revisions have no gap; throws LogDamaged or LogUnavailable.
  */
 export class DiskReader {
   readonly logId: string

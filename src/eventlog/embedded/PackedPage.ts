@@ -14,7 +14,7 @@ const isText = parts.slice(2).map((part) => `typeof(${part}) = 'text'`)
 /**
  * Of `events LEFT JOIN streams`, as `row`: its checksum, the bytes of the stream, the event id, the event and the
  * metadata, in decimal and apart by blanks; a line break; the text that the checksum is of, as `checksum` has it; a
- * line break. One whose stream is missing, or that has no text where one should be, is a question mark and its sequence.
+ * line break. One whose stream is missing, or that has a column of another type, is a question mark and its sequence.
  */
 export const packedRow = `CASE WHEN ${[...isWhole, ...isText].join(" AND ")}
   THEN concat(checksum, ' ', ${lengths.join(", ' ', ")}, char(10), ${parts.join(", char(10), ")}, char(10))
@@ -25,7 +25,7 @@ export const packedRows = "CAST(group_concat(row, '') AS BLOB)"
 
 const ZERO = 48
 const QUESTION_MARK = 63
-/** Of the name of a stream: more than tells the partition. */
+/** Characters of the name of a stream, at most, that tell the partition. */
 const PREFIX = 12
 
 /**
@@ -75,17 +75,19 @@ export class PackedPage {
   /** The event whose row begins here. */
   read(place: number): RecordedEvent {
     this.open(place)
-    const { bytes, from, to, revision, stream, id, event, metadata } = this
-    const text = bytes.toString("utf8", from, to)
-    // Where each character is a byte, all of its parts are parts of one text, which costs less to make than six.
-    const isAscii = text.length === to - from
+    const { bytes, to, revision, stream, id, event, metadata } = this
+    const text = bytes.toString("utf8", event, to)
+    const own = (first: number, end: number): string => bytes.toString("utf8", first, end)
+    // Where each character is a byte, what is only looked at is cut out of one text: that costs less than another one.
+    const isAscii = text.length === to - event
     const part = (first: number, end: number): string =>
-      isAscii ? text.slice(first - from, end - from) : bytes.toString("utf8", first, end)
+      isAscii ? text.slice(first - event, end - event) : own(first, end)
     return {
-      eventId: part(id, event - 1),
+      // A part of a text keeps all of it in memory.
+      eventId: own(id, event - 1),
       event: JSON.parse(part(event, metadata - 1)),
       metadata: metadataOf(part(metadata, to)),
-      stream: part(stream, id - 1),
+      stream: own(stream, id - 1),
       revision,
       position: fromNumber(this.sequence),
     }
@@ -96,7 +98,7 @@ export class PackedPage {
     if (this.bytes[place] === QUESTION_MARK) {
       this.at = place + 2
       this.sequence = this.number()
-      throw damaged(this.name, "its stream is missing, or a part of it is not text")
+      throw damaged(this.name, "its stream is missing, or a column is not of its type")
     }
     this.checksum = this.number()
     const stream = this.number()

@@ -9,7 +9,7 @@ import { LONG_AGO_MS, type LogError, type Past, type PastOptions, type PastParti
 import type { DiskReader } from "./DiskReader.js"
 import type { PackedPage } from "./PackedPage.js"
 
-/** Less than this is left to a subscription, as is what was not recorded long ago. */
+/** Less than this before the end of the log is left to a subscription, as is what was not recorded long ago. */
 const FEWEST = 2_000
 
 /** The rows of a partition of a stretch: for each its page, and where it begins in it. */
@@ -67,7 +67,7 @@ class Stretch {
     return this.last?.().metadata.recordedAt
   }
 
-  /** Each with its rows taken out of here. */
+  /** Each once. The pages stay until the last of them is gone through. */
   *taken(): Generator<PastPartition> {
     for (let partition = 0; partition < PARTITIONS; partition++) {
       const rows = this.partitions[partition]
@@ -87,18 +87,22 @@ export const pastOf =
         const stretch = new Stretch(partitions)
         let upTo = from
         let bytes = 0
+        let isEnd = false
         while (stretch.events < most.events && bytes < most.bytes) {
           const { rows, scannedTo } = yield* attempt(() => {
             const found = reader.storedAfter(upTo, most.events - stretch.events, partitions)
             if (found.rows !== undefined) stretch.add(found.rows)
             return found
           })
-          if (rows === undefined) break
+          if (rows === undefined) {
+            isEnd = true
+            break
+          }
           upTo = scannedTo
           bytes += rows.size
           yield* turn
         }
-        if (upTo - from < FEWEST) return Option.none()
+        if (isEnd && upTo - from < FEWEST) return Option.none()
         const recordedAt = yield* attempt(() => stretch.recordedAt)
         if (recordedAt === undefined || recordedAt >= Date.now() - LONG_AGO_MS) return Option.none()
         const past: Past = {

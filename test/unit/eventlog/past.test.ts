@@ -97,7 +97,12 @@ describe("what was recorded long ago", () => {
       const partitions = new Set(
         Array.from({ length: 256 }, (_, i) => i).filter(() => random.integer(3) === 0),
       )
-      for (const options of [{}, { partitions }, { most: { events: 100_000, bytes: 1e9 } }]) {
+      for (const options of [
+        {},
+        { partitions },
+        { most: { events: 100_000, bytes: 1e9 } },
+        { most: { events: 100_000, bytes: 20_000 } },
+      ]) {
         const { all: past, upTo } = await readPast(options)
         const wanted = all.filter(
           ({ position, stream }) =>
