@@ -12,7 +12,7 @@ import { Effect, Stream } from "effect"
 import { DiskReader } from "../../dist/eventlog/embedded/DiskReader.js"
 import { pastOf } from "../../dist/eventlog/embedded/Past.js"
 import { BuildFold } from "../../dist/processors/BuildFold.js"
-import { mostOfPast } from "../../dist/processors/FoldGroup.js"
+import { mostOfPast, mostUnwritten } from "../../dist/processors/FoldGroup.js"
 import { foldPast } from "../../dist/processors/PastFold.js"
 import { definitionOf } from "../../dist/processors/Projection.js"
 import { WorkingSet } from "../../dist/processors/WorkingSet.js"
@@ -56,8 +56,7 @@ const pass = async () => {
     const build = { id: "bench", definition: definitionOf(projection), projection: name }
     const fold = new BuildFold(build, projection, new Map(), working)
     const options = {
-      bytes: 48 * 1024 * 1024,
-      documents: 150_000,
+      ...mostUnwritten(1),
       wish: () => "GoOn",
       write: (_, puts, checkpoints) => Effect.sync(() => file.commit(puts, checkpoints)),
     }

@@ -47,6 +47,11 @@ export const mostOfPast = (lanes: number): PastOptions["most"] => ({
 })
 /** The same of those recorded long ago: the more, the more of them are of a merchant that was just met. */
 export const SLICE_LONG_AGO = 8_000
+/** Of what is folded of a stretch and not written yet, at most. */
+export const mostUnwritten = (lanes: number) => ({
+  bytes: MANY_BYTES / lanes,
+  documents: MOST_DOCUMENTS / lanes,
+})
 
 const retry = Schedule.exponential("100 millis").pipe(Schedule.union(Schedule.spaced("5 seconds")))
 
@@ -148,8 +153,7 @@ export class FoldGroup {
         const began = performance.now()
         let isFolded = false
         return foldPast(folds, past, {
-          bytes: MANY_BYTES / this.lanes,
-          documents: MOST_DOCUMENTS / this.lanes,
+          ...mostUnwritten(this.lanes),
           write: (fold, puts, checkpoints) => this.writeSurely(fold, puts, checkpoints),
           wish: () => this.wishes.strongest,
         }).pipe(

@@ -220,7 +220,7 @@ export class DiskReader {
   ): Pick<Page, "events" | "chars"> {
     return this.#try(`events ${from} to ${to}`, () => {
       if (prefixes !== undefined) return { events: this.#filtered(from, to, prefixes), chars: 0 }
-      const rows = this.#rows<Row | NamedRow>(this.#plain, from, to, partitions)
+      const rows = this.#rows(from, to, partitions)
       const chars = charsOf(rows)
       this.#adapt(rows.length, chars)
       const events: Array<RecordedEvent> = []
@@ -234,19 +234,18 @@ export class DiskReader {
   }
 
   /** The rows of a stretch, or those of some partitions and the last one whoever's it is. That none is missing is counted. */
-  #rows<R extends readonly [number, ...ReadonlyArray<unknown>]>(
-    select: Select,
+  #rows(
     from: number,
     to: number,
     partitions: ReadonlySet<Partition> | undefined,
-  ): ReadonlyArray<R> {
+  ): ReadonlyArray<Row | NamedRow> {
     if (partitions === undefined) {
-      const rows = select.all.all(from, to) as unknown as Array<R>
+      const rows = this.#plain.all.all(from, to) as unknown as Array<Row>
       this.#whole(rows, from, to)
       return rows
     }
     this.#noneMissing(from, to)
-    return select.some.all(from, to, bitsOf(partitions)) as unknown as Array<R>
+    return this.#plain.some.all(from, to, bitsOf(partitions)) as unknown as Array<NamedRow>
   }
 
   /** Looks at the stream of each row first, and reads only the rows that are wanted. */

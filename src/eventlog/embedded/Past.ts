@@ -87,22 +87,19 @@ export const pastOf =
         const stretch = new Stretch(partitions)
         let upTo = from
         let bytes = 0
-        let isEnd = false
-        while (stretch.events < most.events && bytes < most.bytes) {
+        const isFull = () => stretch.events >= most.events || bytes >= most.bytes
+        while (!isFull()) {
           const { rows, scannedTo } = yield* attempt(() => {
             const found = reader.storedAfter(upTo, most.events - stretch.events, partitions)
             if (found.rows !== undefined) stretch.add(found.rows)
             return found
           })
-          if (rows === undefined) {
-            isEnd = true
-            break
-          }
+          if (rows === undefined) break
           upTo = scannedTo
           bytes += rows.size
           yield* turn
         }
-        if (isEnd && upTo - from < FEWEST) return Option.none()
+        if (!isFull() && upTo - from < FEWEST) return Option.none()
         const recordedAt = yield* attempt(() => stretch.recordedAt)
         if (recordedAt === undefined || recordedAt >= Date.now() - LONG_AGO_MS) return Option.none()
         const past: Past = {
