@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { SECRET } from "./history.mjs"
-import { ask, json, KEY, serve, tidemark, untilLevel } from "./support/program.mjs"
+import { ask, json, KEY, serve, tidemark, untilLevel, untilQuiet } from "./support/program.mjs"
 import { directoryFor, prepareSite } from "./support/site.mjs"
 import { count, median, per, table, verdict } from "./support/text.mjs"
 
@@ -41,6 +41,8 @@ export const rebuild = async ({ dir, events, ...options }) => {
   const rows = []
   try {
     await untilLevel(server.url)
+    // On its first start on a history it has the silences of a year to report.
+    await untilQuiet(server.pid)
     await load(server.url, options, 1)
     for (let run = 1; run <= options.runs; run++) {
       const alone = await load(server.url, options, 10 * run + 2)

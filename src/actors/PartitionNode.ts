@@ -18,6 +18,7 @@ import { Coalescer } from "./Coalescer.js"
 import { Counters } from "./Counters.js"
 import { logFacts } from "./clients/logFacts.js"
 import { NodeClients } from "./clients/NodeClients.js"
+import { Overdue } from "./clients/Overdue.js"
 import { catchUp, catchUpStream, holds, recover } from "./IndexRecovery.js"
 import { type HostServices, PartitionHost } from "./PartitionHost.js"
 import type { StreamIndex } from "./StreamIndex.js"
@@ -103,6 +104,7 @@ export const make = (index: StreamIndex, tuning: Tuning, clientsFile: string) =>
       })
     })
     const counters = new Counters()
+    const overdue = new Overdue()
     const services: HostServices = {
       index,
       append: (items, done) => appends.submit(items, done),
@@ -127,6 +129,7 @@ export const make = (index: StreamIndex, tuning: Tuning, clientsFile: string) =>
       soon: ticker(),
       now: tuning.now,
       counters,
+      overdue,
       turnLimit: tuning.turnEvents,
       idleAfterMs: tuning.idleAfterMs,
     }
@@ -148,6 +151,7 @@ export const make = (index: StreamIndex, tuning: Tuning, clientsFile: string) =>
         // One timer for all deadlines of all clients.
         const deadlines = setInterval(() => {
           const now = tuning.now()
+          overdue.tick()
           for (const host of hosts.values()) host.tick(now)
         }, tuning.tickMs)
         return [quiet, bound, deadlines]

@@ -14,6 +14,7 @@ import {
   type PastOptions,
 } from "../eventlog/EventLog.js"
 import type { Checkpoint, Put, ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
+import { turn } from "../threads/turn.js"
 import type { BuildFold } from "./BuildFold.js"
 import { foldPast } from "./PastFold.js"
 import type { Progress } from "./Processors.js"
@@ -40,6 +41,8 @@ const LATEST_LONG_AGO_MS = 10_000
 const PAUSE_MS = 200
 /** Events folded in one go. */
 const SLICE = 2_000
+/** A stretch takes seconds, and more on a busy machine: meanwhile it says that it goes on as fast as before. */
+const TELL_EVERY_MS = 1_000
 /** Of a stretch of the past: the more, the fewer of its documents are written twice. */
 export const mostOfPast = (lanes: number): PastOptions["most"] => ({
   events: Math.floor(MOST_EVENTS / lanes),
@@ -58,6 +61,16 @@ const retry = Schedule.exponential("100 millis").pipe(Schedule.union(Schedule.sp
 /** Events come in the order in which they were recorded, nearly: the last one speaks for a batch. */
 const isLongAgo = (last: RecordedEvent | undefined): boolean =>
   last !== undefined && last.metadata.recordedAt < Date.now() - LONG_AGO_MS
+
+/** Whose turn it is to fold the past, where threads that do take turns. One stretch at a time asks for it. */
+export interface Turns {
+  /** Before each slice: waits for this thread's turn, or lets others have theirs. */
+  readonly ask: Effect.Effect<void>
+  /** It folds no past for now. */
+  readonly leave: Effect.Effect<void>
+}
+
+const always: Turns = { ask: Effect.void, leave: Effect.void }
 
 /** Folding stands still at a position, with everything up to there written, until it is released. */
 interface Hold {
@@ -97,6 +110,7 @@ export class FoldGroup {
     private readonly onCommit: (progress: ReadonlyArray<Progress>) => Effect.Effect<void>,
     /** How many share the memory in which this one holds what is not written yet. */
     private readonly lanes = 1,
+    private readonly turns: Turns = always,
   ) {
     this.folding = { log, readModels, commit: (fold) => this.commitSurely(fold) }
   }
@@ -152,11 +166,15 @@ export class FoldGroup {
         }
         const began = performance.now()
         let isFolded = false
-        return foldPast(folds, past, {
+        const { ask, leave } = this.turns
+        const folded = foldPast(folds, past, {
           ...mostUnwritten(this.lanes),
           write: (fold, puts, checkpoints) => this.writeSurely(fold, puts, checkpoints),
           wish: () => this.wishes.strongest,
-        }).pipe(
+          pause: Effect.zipRight(turn, ask).pipe(Effect.zipRight(this.tellNowAndThen())),
+        })
+        return Effect.zipRight(ask, folded).pipe(
+          Effect.ensuring(leave),
           Effect.tap((outcome) => {
             if (outcome !== "Folded") return Effect.void
             isFolded = true
@@ -176,6 +194,15 @@ export class FoldGroup {
         )
       }),
     )
+
+  private tellNowAndThen(): Effect.Effect<void> {
+    let toldAt = performance.now()
+    return Effect.suspend(() => {
+      if (performance.now() - toldAt < TELL_EVERY_MS) return Effect.void
+      toldAt = performance.now()
+      return this.announce
+    })
+  }
 
   private takeSlice(all: ReadonlyArray<RecordedEvent>, upTo: Position): Effect.Effect<void> {
     return this.lock.withPermits(1)(

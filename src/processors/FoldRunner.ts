@@ -12,7 +12,7 @@ import { type Build, type ReadModelsService, ReadModelsUnavailable } from "../re
 import { BuildFold } from "./BuildFold.js"
 import { type DeadLetterPolicy, DeadLetters, deadLettersOf } from "./DeadLetters.js"
 import { deliverAll } from "./Delivering.js"
-import { FoldGroup, mostOfPast, SLICE_LONG_AGO } from "./FoldGroup.js"
+import { FoldGroup, mostOfPast, SLICE_LONG_AGO, type Turns } from "./FoldGroup.js"
 import { logOnce, UnknownEvents } from "./KnownEvents.js"
 import type { Lane } from "./Lanes.js"
 import { merchantLog } from "./MerchantLog.js"
@@ -32,6 +32,8 @@ export interface FoldRunnerOptions {
   readonly deadLetters?: DeadLetterPolicy
   /** The part of every build that is folded here; missing: all of it. */
   readonly lane?: Lane
+  /** Missing: it is always its turn. */
+  readonly turns?: Turns
 }
 
 const retry = Schedule.exponential("200 millis").pipe(
@@ -140,6 +142,7 @@ export const makeFoldRunner = (options: FoldRunnerOptions): Effect.Effect<Runner
           folds,
           (progress) => Effect.forEach(progress, publish),
           lanes,
+          options.turns,
         )
         for (const fold of folds) running.set(fold.build.id, { fold, group, scope })
         yield* group.announce

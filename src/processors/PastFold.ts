@@ -26,6 +26,8 @@ export interface PastOptions {
   ) => Effect.Effect<void>
   /** Asked now and then. */
   readonly wish: () => Wish
+  /** Between two slices; missing: other fibers have a turn. */
+  readonly pause?: Effect.Effect<void>
 }
 
 /** What one build has folded of a stretch and not written. */
@@ -123,6 +125,7 @@ export const foldPast = (
   Effect.gen(function* () {
     const all = folds.map((fold) => new Unwritten(fold, options))
     const running = () => all.filter(({ fold }) => fold.stopped === undefined)
+    const { pause = turn } = options
     for (const { partition, events } of past.partitions) {
       const iterator = events[Symbol.iterator]()
       let last: RecordedEvent | undefined
@@ -138,7 +141,7 @@ export const foldPast = (
           if ((isOver || isFull) && !released(one, partition, last)) return "InOrder"
           if (isFull || one.isFull) yield* one.writePart
         }
-        yield* turn
+        yield* pause
         const wish = options.wish()
         if (wish === "Leave") return "Later"
         if (wish === "LeaveUnwritten" && !all.some(({ hasWritten }) => hasWritten)) return "Later"

@@ -11,7 +11,8 @@ import type { Progress } from "../processors/Processors.js"
 import { ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import { threadUrl } from "../threads/threadUrl.js"
 import type { LogForThread } from "./EventLogs.js"
-import type { Call, Order, ProcessorsMessage, ProcessorsThreadData } from "./processorsThread.js"
+import type { FoldingTurns } from "./FoldingTurns.js"
+import type { Order, ProcessorsMessage, ProcessorsThreadData, ToFoldingThread } from "./processorsThread.js"
 import type { ReadModelsData } from "./ReadModelStore.js"
 
 /** The thread that folds has died: numbers stand still until the program is started again. */
@@ -33,6 +34,8 @@ export interface FoldingThreadOptions {
   /** The part of its builds that it folds; missing: all. */
   readonly lane?: Lane
   readonly deadLetters: DeadLetterPolicy
+  /** Of all threads that fold beside the one that serves. */
+  readonly turns?: FoldingTurns
   /** Of every build that the thread folds. */
   readonly onProgress: (progress: ReadonlyArray<Progress>) => void
   /** Called once, should the thread end by itself while the scope lives. */
@@ -99,6 +102,7 @@ export const startFoldingThread = (
       // Folds make much that is soon garbage: with room for it they take a tenth less time.
       resourceLimits: { maxYoungGenerationSizeMb: isAside ? YOUNG_ASIDE_MB : YOUNG_MB },
     })
+    const tell = (message: ToFoldingThread): void => worker.postMessage(message)
     worker.on("message", (message: ProcessorsMessage) => {
       switch (message._tag) {
         case "Progress":
@@ -109,6 +113,12 @@ export const startFoldingThread = (
           return
         case "NotDone":
           answered(message.id, new ReadModelsUnavailable({ reason: message.reason }))
+          return
+        case "AskTurn":
+          options.turns?.ask(worker, () => tell("go"))
+          return
+        case "LeaveTurn":
+          options.turns?.leave(worker)
           return
         case "Ready":
           Deferred.unsafeDone(ready, Effect.void)
@@ -124,6 +134,7 @@ export const startFoldingThread = (
       died(error instanceof Error ? (error.stack ?? error.message) : String(error)),
     )
     worker.on("exit", (code) => {
+      options.turns?.leave(worker)
       died(`exit code ${code}`)
       Deferred.unsafeDone(stopped, Effect.void)
     })
@@ -131,7 +142,7 @@ export const startFoldingThread = (
     yield* Effect.addFinalizer(() =>
       Effect.gen(function* () {
         closing = true
-        worker.postMessage("stop")
+        tell("stop")
         yield* Deferred.await(stopped).pipe(Effect.interruptible, Effect.timeoutOption(STOP_MS))
         yield* Effect.promise(() => worker.terminate())
         dead ??= "the thread was told to end"
@@ -146,7 +157,7 @@ export const startFoldingThread = (
           if (dead !== undefined) return resume(new ReadModelsUnavailable({ reason: dead }))
           const id = calls++
           waiting.set(id, resume)
-          worker.postMessage({ id, order } satisfies Call)
+          tell({ id, order })
           return Effect.sync(() => waiting.delete(id))
         }),
     }

@@ -17,6 +17,7 @@ import { projectionsWith } from "../projections/index.js"
 import { type Build, ReadModels, type ReadModelsUnavailable } from "../readmodels/ReadModels.js"
 import type { LogForThread } from "./EventLogs.js"
 import { type ProcessorsDied, startFoldingThread } from "./FoldingThread.js"
+import { FoldingTurns } from "./FoldingTurns.js"
 import { reactorsHere } from "./Reactors.js"
 import type { ReadModelsData } from "./ReadModelStore.js"
 import { type RebuildThreads, startRebuildThreads } from "./RebuildThreads.js"
@@ -58,6 +59,7 @@ const makeRunner = (
     const outer = yield* Effect.scope
     const latest = new Map<string, { readonly progress: Progress; readonly at: number }>()
     const asides = new Map<string, Aside>()
+    const turns = new FoldingTurns()
     /** Builds that the live thread was told to fold. */
     const live = new Set<string>()
 
@@ -69,9 +71,10 @@ const makeRunner = (
         known.stopped !== progress.stopped ||
         known.deadLetters?.merchants !== progress.deadLetters?.merchants ||
         known.deadLetters?.waiting !== progress.deadLetters?.waiting
-      if (!hasMoved && known.eventsPerSecond === progress.eventsPerSecond) return
-      latest.set(progress.build, { progress, at: Date.now() })
-      Runtime.runSync(runtime)(PubSub.publish(changes, progress))
+      const isNews = hasMoved || known.eventsPerSecond !== progress.eventsPerSecond
+      // Threads that fold one build alone say so while they do.
+      if (isNews || asides.has(progress.build)) latest.set(progress.build, { progress, at: Date.now() })
+      if (isNews) Runtime.runSync(runtime)(PubSub.publish(changes, progress))
     }
     const ofLive = (progress: ReadonlyArray<Progress>): void => {
       for (const one of progress) if (live.has(one.build)) note(one)
@@ -90,7 +93,7 @@ const makeRunner = (
         const isOne = isReactor || options.readModels.url !== undefined || build.merchantId !== undefined
         const own = yield* startRebuildThreads({
           ...threads,
-          ...{ log, build, onProgress, threads: isOne ? 1 : (options.rebuildThreads ?? 1) },
+          ...{ log, build, onProgress, turns, threads: isOne ? 1 : (options.rebuildThreads ?? 1) },
         }).pipe(
           Scope.extend(scope),
           Effect.tapError(() => Effect.zipRight(Scope.close(scope, Exit.void), forget(build.id))),

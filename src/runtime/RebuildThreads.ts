@@ -16,7 +16,7 @@ import {
 } from "./FoldingThread.js"
 
 export interface RebuildThreadsOptions
-  extends Pick<FoldingThreadOptions, "forThread" | "readModels" | "deadLetters"> {
+  extends Pick<FoldingThreadOptions, "forThread" | "readModels" | "deadLetters" | "turns"> {
   readonly log: EventLogService
   readonly build: Build
   /** How many threads fold it at most until it is up to date. */

@@ -13,6 +13,7 @@ import * as Stream from "effect/Stream"
 import type { Position } from "../domain/Position.js"
 import { EventLog } from "../eventlog/EventLog.js"
 import type { DeadLetterPolicy } from "../processors/DeadLetters.js"
+import type { Turns } from "../processors/FoldGroup.js"
 import { makeFoldRunner } from "../processors/FoldRunner.js"
 import type { Lane } from "../processors/Lanes.js"
 import type { Progress } from "../processors/Processors.js"
@@ -49,12 +50,18 @@ export interface Call {
   readonly order: Order
 }
 
+/** What the thread is sent: "go" when it is its turn to fold history. */
+export type ToFoldingThread = Call | "go" | "stop"
+
 export type ProcessorsMessage =
   /** Of every build that runs. */
   | { readonly _tag: "Progress"; readonly progress: ReadonlyArray<Progress> }
   /** A call is done; with what `Hold` answers. */
   | { readonly _tag: "Done"; readonly id: number; readonly position?: Position }
   | { readonly _tag: "NotDone"; readonly id: number; readonly reason: string }
+  /** Ends its turn to fold history, and wants the next: it goes on when told "go". */
+  | { readonly _tag: "AskTurn" }
+  | { readonly _tag: "LeaveTurn" }
   | { readonly _tag: "Ready" }
   | { readonly _tag: "Failed"; readonly reason: string }
   | { readonly _tag: "Stopped" }
@@ -70,6 +77,33 @@ const say = (message: ProcessorsMessage): void => port.postMessage(message)
 const projections = projectionsWith(process.env.TIDEMARK_PROJECTIONS ?? "")
 
 const layers = Layer.merge(layerInThread(data.log), writerLayer(data.readModels, data.lane?.of))
+
+/** A turn is at least this long. */
+const TURN_MS = 100
+
+const turnsBesideOthers = (): Turns => {
+  /** When this turn began. */
+  let since: number | undefined
+  let goOn: (() => void) | undefined
+  port.on("message", (message: ToFoldingThread) => {
+    if (message === "go") goOn?.()
+  })
+  return {
+    ask: Effect.async((resume) => {
+      if (since !== undefined && performance.now() - since < TURN_MS) return resume(Effect.void)
+      goOn = () => {
+        since = performance.now()
+        resume(Effect.void)
+      }
+      say({ _tag: "AskTurn" })
+    }),
+    leave: Effect.sync(() => {
+      since = undefined
+      goOn = undefined
+      say({ _tag: "LeaveTurn" })
+    }),
+  }
+}
 
 const carryOut = (runner: Runner, order: Order) => {
   switch (order._tag) {
@@ -98,6 +132,7 @@ const run = Effect.gen(function* () {
     reactors: reactorsHere(),
     deadLetters: data.deadLetters,
     ...(data.lane && { lane: data.lane }),
+    ...(data.isAside && { turns: turnsBesideOthers() }),
   })
   const report = runner.progress.pipe(Effect.map((progress) => say({ _tag: "Progress", progress })))
   const answer = ({ id, order }: Call) =>
@@ -111,8 +146,8 @@ const run = Effect.gen(function* () {
       }),
     )
   const calls = new Set<Fiber.RuntimeFiber<void>>()
-  port.on("message", (message: Call | "stop") => {
-    if (message === "stop") return
+  port.on("message", (message: ToFoldingThread) => {
+    if (message === "stop" || message === "go") return
     const fiber = Effect.runFork(answer(message))
     calls.add(fiber)
     fiber.addObserver(() => calls.delete(fiber))
@@ -134,7 +169,7 @@ const run = Effect.gen(function* () {
 const fiber = Effect.runFork(run)
 let stopping = false
 
-port.on("message", (message) => {
+port.on("message", (message: ToFoldingThread) => {
   if (message !== "stop") return
   stopping = true
   Effect.runFork(Fiber.interrupt(fiber))

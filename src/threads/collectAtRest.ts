@@ -1,6 +1,6 @@
-import { performance } from "node:perf_hooks"
 import { getHeapStatistics } from "node:v8"
 import { garbageCollector } from "./garbageCollector.js"
+import { utilizationSince } from "./utilization.js"
 
 const LOOK_MS = 5_000
 /** At rest: so much of the time since the last look was spent in work, at most. */
@@ -17,14 +17,12 @@ export const collectAtRest = (lookMs = LOOK_MS): void => {
   const collect = garbageCollector()
   const heap = () => getHeapStatistics().total_physical_size
   let kept = heap()
-  let before = performance.eventLoopUtilization()
+  const utilization = utilizationSince()
   setInterval(() => {
-    const now = performance.eventLoopUtilization()
-    const { utilization } = performance.eventLoopUtilization(now, before)
-    before = now
+    const isAtRest = utilization() <= AT_REST
     const size = heap()
     kept = Math.min(kept, size)
-    if (utilization > AT_REST || size - kept < GROWTH) return
+    if (!isAtRest || size - kept < GROWTH) return
     collect()
     kept = heap()
   }, lookMs).unref()
