@@ -41,7 +41,7 @@ const LATEST_LONG_AGO_MS = 10_000
 const PAUSE_MS = 200
 /** Events folded in one go. */
 const SLICE = 2_000
-/** A stretch takes seconds, and more on a busy machine: meanwhile it says that it goes on as fast as before. */
+/** A stretch takes seconds, and more on a busy machine: meanwhile it says how fast it is. */
 const TELL_EVERY_MS = 1_000
 /** Of a stretch of the past: the more, the fewer of its documents are written twice. */
 export const mostOfPast = (lanes: number): PastOptions["most"] => ({
@@ -164,22 +164,28 @@ export class FoldGroup {
         if (this.toHold !== undefined || this.pendingEvents > 0 || !folds.every((fold) => fold.mayFoldPast)) {
           return Effect.succeed("InOrder")
         }
-        const began = performance.now()
+        const rated = this.rating()
         let isFolded = false
         const { ask, leave } = this.turns
+        let toldAt = performance.now()
+        const tellNowAndThen = (events: number): Effect.Effect<void> => {
+          if (performance.now() - toldAt < TELL_EVERY_MS) return Effect.void
+          toldAt = performance.now()
+          rated(events)
+          return this.announce
+        }
         const folded = foldPast(folds, past, {
           ...mostUnwritten(this.lanes),
           write: (fold, puts, checkpoints) => this.writeSurely(fold, puts, checkpoints),
           wish: () => this.wishes.strongest,
-          pause: Effect.zipRight(turn, ask).pipe(Effect.zipRight(this.tellNowAndThen())),
+          pause: (events) => turn.pipe(Effect.zipRight(ask), Effect.zipRight(tellNowAndThen(events))),
         })
         return Effect.zipRight(ask, folded).pipe(
           Effect.ensuring(leave),
           Effect.tap((outcome) => {
             if (outcome !== "Folded") return Effect.void
             isFolded = true
-            const rate = past.events / ((performance.now() - began) / 1000)
-            for (const fold of this.running()) this.rates.set(fold, rate)
+            rated(past.events)
             return this.announce
           }),
           Effect.ensuring(
@@ -195,13 +201,13 @@ export class FoldGroup {
       }),
     )
 
-  private tellNowAndThen(): Effect.Effect<void> {
-    let toldAt = performance.now()
-    return Effect.suspend(() => {
-      if (performance.now() - toldAt < TELL_EVERY_MS) return Effect.void
-      toldAt = performance.now()
-      return this.announce
-    })
+  /** From now on: sets the rate of what is folded, told how many events those are. */
+  private rating(): (events: number) => void {
+    const began = performance.now()
+    return (events) => {
+      const rate = events / ((performance.now() - began) / 1000)
+      for (const fold of this.running()) this.rates.set(fold, rate)
+    }
   }
 
   private takeSlice(all: ReadonlyArray<RecordedEvent>, upTo: Position): Effect.Effect<void> {

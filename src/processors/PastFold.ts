@@ -26,8 +26,8 @@ export interface PastOptions {
   ) => Effect.Effect<void>
   /** Asked now and then. */
   readonly wish: () => Wish
-  /** Between two slices; missing: other fibers have a turn. */
-  readonly pause?: Effect.Effect<void>
+  /** After each slice, with how many events of the stretch are folded; missing: other fibers have a turn. */
+  readonly pause?: (folded: number) => Effect.Effect<void>
 }
 
 /** What one build has folded of a stretch and not written. */
@@ -94,12 +94,13 @@ class Unwritten {
 /** The next events of an iterator, and what the last one of them was. */
 class Slice implements Iterable<RecordedEvent> {
   last: RecordedEvent | undefined
+  size = 0
   isOver = false
 
   constructor(private readonly events: Iterator<RecordedEvent>) {}
 
   *[Symbol.iterator](): Generator<RecordedEvent> {
-    for (let count = 0; count < SLICE; count++) {
+    while (this.size < SLICE) {
       const { done, value } = this.events.next()
       if (done === true) {
         this.isOver = true
@@ -107,6 +108,7 @@ class Slice implements Iterable<RecordedEvent> {
       }
       if (unknownOf(value.event) !== undefined) throw new Error(`${value.event.type} is not known`)
       this.last = value
+      this.size++
       yield value
     }
   }
@@ -125,7 +127,8 @@ export const foldPast = (
   Effect.gen(function* () {
     const all = folds.map((fold) => new Unwritten(fold, options))
     const running = () => all.filter(({ fold }) => fold.stopped === undefined)
-    const { pause = turn } = options
+    const { pause = () => turn } = options
+    let folded = 0
     for (const { partition, events } of past.partitions) {
       const iterator = events[Symbol.iterator]()
       let last: RecordedEvent | undefined
@@ -141,7 +144,8 @@ export const foldPast = (
           if ((isOver || isFull) && !released(one, partition, last)) return "InOrder"
           if (isFull || one.isFull) yield* one.writePart
         }
-        yield* pause
+        folded += slice.size
+        yield* pause(folded)
         const wish = options.wish()
         if (wish === "Leave") return "Later"
         if (wish === "LeaveUnwritten" && !all.some(({ hasWritten }) => hasWritten)) return "Later"

@@ -14,6 +14,7 @@ import { FoldGroup } from "../../../src/processors/FoldGroup.js"
 import { makeFoldRunner } from "../../../src/processors/FoldRunner.js"
 import { memoryOf } from "../../../src/processors/memoryOf.js"
 import { foldPast, type PastOptions } from "../../../src/processors/PastFold.js"
+import type { Progress } from "../../../src/processors/Processors.js"
 import type { Projection } from "../../../src/processors/Projection.js"
 import { WorkingSet } from "../../../src/processors/WorkingSet.js"
 import { projections } from "../../../src/projections/index.js"
@@ -367,6 +368,39 @@ describe("a build that catches up", () => {
     expect(upTo.length).toBeGreaterThan(0)
     expect(fold.furthest).toBe(held)
     await run(group.letGo)
+  })
+
+  it("waits for its turn before each slice, says how fast it is meanwhile, and leaves its turn at the end", async () => {
+    await bench.append(events(8_000))
+    const projection = counting("a")
+    const readModels = makeMemoryReadModels({ synchronous: true })
+    const fold = await begin(projection, readModels)
+    const list = [...(await run(Stream.runCollect(bench.log.readAll({ direction: "forwards" }))))].flat()
+    const past = pastOf(list)
+    const slices = [...past.partitions].length
+    const log: Array<"asks" | "leaves"> = []
+    const rates: Array<number> = []
+    const said = (progress: ReadonlyArray<Progress>) =>
+      Effect.sync(() => {
+        if (fold.committed === start) rates.push(...progress.map((one) => one.eventsPerSecond))
+      })
+    const turns = {
+      ask: Effect.zipRight(
+        Effect.sync(() => log.push("asks")),
+        Effect.sleep(`${Math.ceil(2_500 / slices)} millis`),
+      ),
+      leave: Effect.sync(() => log.push("leaves")),
+    }
+    const group = new FoldGroup(bench.log, readModels, [fold], said, 1, turns)
+    expect(await run(group.takePast(past))).toBe("Folded")
+    // Each partition is one slice.
+    expect(log).toEqual([...Array.from({ length: slices + 1 }, () => "asks"), "leaves"])
+    expect(rates.length).toBeGreaterThanOrEqual(2)
+    for (const rate of rates) {
+      expect(rate).toBeGreaterThan(list.length / 10)
+      expect(rate).toBeLessThan(list.length)
+    }
+    expect(await counted("a-1", readModels)).toBe(list.length)
   })
 
   it("ends soon while the store can't be written, in stretches and else, and goes on where it was", async () => {
