@@ -5,7 +5,7 @@ import type { Append, AppendOutcome, LogUnavailable } from "../eventlog/EventLog
 import type { KeyStoreUnavailable } from "../keystore/KeyStore.js"
 import * as Client from "./Client.js"
 import type { Counters } from "./Counters.js"
-import type { Overdue } from "./clients/Overdue.js"
+import { atOnce, type Pace } from "./clients/Overdue.js"
 import type { PartitionClients } from "./clients/PartitionClients.js"
 import type { PartitionMerchants } from "./clients/PartitionMerchants.js"
 import { presenceAfter } from "./IndexRecovery.js"
@@ -40,7 +40,8 @@ export interface HostServices {
   /** Epoch milliseconds. */
   readonly now: () => number
   readonly counters: Counters
-  readonly overdue: Overdue
+  /** Of clients' silences. */
+  readonly overdue: Pace
   /** Events a turn takes at most: more would keep the thread from everything else. */
   readonly turnLimit: number
   /** Silence after which clients are idle where nobody says anything else, ms. */
@@ -152,9 +153,7 @@ export class PartitionHost {
   private hasFacts(now: number): boolean {
     if (this.closing || now < this.quietUntil) return false
     const clock = Math.max(this.clock, now)
-    const { overdue } = this.services
-    const isDue = ({ isLacking, live }: PartitionClients) =>
-      isLacking || overdue.allowed(live.nextDue(), clock, DUE_LIMIT) > 0
+    const isDue = (one: PartitionClients) => one.isLacking || one.live.hasDue(clock, this.paceOf(one))
     return this.hasOtherStandard || this.watched.some(isDue)
   }
 
@@ -208,7 +207,9 @@ export class PartitionHost {
     const isStandard = lacking.length === 0 && this.hasOtherStandard
     if (isStandard) turn.take(this.standardPart(), 1)
     else if (lacking.length === 0 && this.hasFacts(this.clock)) {
-      for (const one of this.watched) this.expire(turn, one)
+      for (const one of this.watched) {
+        for (const due of one.live.due(this.clock, DUE_LIMIT, this.paceOf(one))) turn.expire(one, due)
+      }
     }
     // What comes after facts that the log lacks waits until it has them: they are older.
     for (const part of lacking.length > 0 || isStandard ? [] : this.queue) {
@@ -238,12 +239,9 @@ export class PartitionHost {
     })
   }
 
-  private expire(turn: Turn, one: PartitionClients): void {
-    const { overdue } = this.services
-    const next = one.live.nextDue()
-    const due = one.live.due(this.clock, overdue.allowed(next, this.clock, DUE_LIMIT))
-    overdue.spend(due.length, next, this.clock)
-    for (const each of due) turn.expire(one, each)
+  /** There are few merchants, and people are told of them. */
+  private paceOf(one: PartitionClients): Pace {
+    return one === this.merchants ? atOnce : this.services.overdue
   }
 
   private append(turn: Turn): void {

@@ -306,7 +306,11 @@ export class FoldGroup {
       Effect.tapError((error) => {
         if (error.isFinal === true) return Effect.void
         this.failing.add(fold)
-        return Effect.logWarning("read models can't be written; trying again", error)
+        // Others need not wait for what keeps this one from folding.
+        return Effect.zipRight(
+          this.turns.leave,
+          Effect.logWarning("read models can't be written; trying again", error),
+        )
       }),
       Effect.retry({ schedule: retry, while: ({ isFinal }) => isFinal !== true && !this.isEnding }),
       Effect.catchAll((error) => {
@@ -411,7 +415,11 @@ export class FoldGroup {
             this.folds.includes(fold) ? use : Effect.fail(new RetryEnded({ build: fold.build.id })),
         ),
       )
-    const ended = Effect.suspend(() => this.announce)
+    const ended = Effect.suspend(() => {
+      // The last one is of what was folded before.
+      this.rates.delete(fold)
+      return this.announce
+    })
     return this.oneRetry
       .withPermits(1)(retryLetters({ ...this.folding, alone }, fold))
       .pipe(Effect.ensuring(ended))

@@ -34,7 +34,7 @@ export interface FoldingThreadOptions {
   /** The part of its builds that it folds; missing: all. */
   readonly lane?: Lane
   readonly deadLetters: DeadLetterPolicy
-  /** Of all threads that fold beside the one that serves. */
+  /** Of all threads that fold beside the one that serves; missing: it is always this one's. */
   readonly turns?: FoldingTurns
   /** Of every build that the thread folds. */
   readonly onProgress: (progress: ReadonlyArray<Progress>) => void
@@ -115,7 +115,8 @@ export const startFoldingThread = (
           answered(message.id, new ReadModelsUnavailable({ reason: message.reason }))
           return
         case "AskTurn":
-          options.turns?.ask(worker, () => tell("go"))
+          if (options.turns === undefined) tell("go")
+          else options.turns.ask(worker, () => tell("go"))
           return
         case "LeaveTurn":
           options.turns?.leave(worker)

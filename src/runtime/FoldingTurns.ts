@@ -28,6 +28,8 @@ export class FoldingTurns<Folder = Worker> {
   /** In the order in which they asked, and how to tell each that it may go on. */
   private readonly waiting = new Map<Folder, () => void>()
   private lookedAt: number
+  /** Who has a turn may not ask for long: while somebody waits, it is looked at times whether the load is over. */
+  private lookAgain: NodeJS.Timeout | undefined
   private busyUntil = Number.NEGATIVE_INFINITY
 
   constructor(
@@ -55,7 +57,6 @@ export class FoldingTurns<Folder = Worker> {
     this.passOn()
   }
 
-  /** With every question, as those who have a turn ask often. */
   private look(): void {
     const now = this.options.now()
     if (now - this.lookedAt < LOOK_MS) return
@@ -64,12 +65,22 @@ export class FoldingTurns<Folder = Worker> {
   }
 
   private passOn(): void {
-    const most = this.options.now() < this.busyUntil ? this.options.beside : Number.POSITIVE_INFINITY
+    const isBusy = this.options.now() < this.busyUntil
+    const most = isBusy ? this.options.beside : Number.POSITIVE_INFINITY
     for (const [folder, go] of this.waiting) {
-      if (this.folding.size >= most) return
+      if (this.folding.size >= most) {
+        this.lookAgain ??= setTimeout(this.again, BUSY_LASTS_MS).unref()
+        return
+      }
       this.waiting.delete(folder)
       this.folding.add(folder)
       go()
     }
+  }
+
+  private readonly again = (): void => {
+    this.lookAgain = undefined
+    this.look()
+    this.passOn()
   }
 }

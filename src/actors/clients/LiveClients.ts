@@ -2,6 +2,7 @@ import type { Active } from "../../domain/Idle.js"
 import type { Whereabouts } from "../../domain/IdleTimes.js"
 import { NO_ADDRESS } from "./AddressCode.js"
 import { Columns } from "./Columns.js"
+import { atOnce, type Pace } from "./Overdue.js"
 import { PlaceIndex } from "./PlaceIndex.js"
 
 const NONE = -1
@@ -167,15 +168,28 @@ export class LiveClients {
     return next
   }
 
+  /** Whether `due` would find any. */
+  hasDue(clock: number, pace: Pace = atOnce): boolean {
+    for (const [afterMs, { first }] of this.queues) {
+      if (pace.allowed(this.columns.recordedAt.get(first) + afterMs, clock, 1) > 0) return true
+    }
+    return false
+  }
+
   /** Clients whose silence is over the limit at this time of the recording clock: at most so many. They stay. */
-  due(clock: number, limit: number): ReadonlyArray<Due> {
+  due(clock: number, limit: number, pace: Pace = atOnce): ReadonlyArray<Due> {
+    const { recordedAt, next } = this.columns
     const found: Array<Due> = []
     for (const [afterMs, { first }] of this.queues) {
-      for (let place = first; place !== NONE && found.length < limit; ) {
-        if (this.columns.recordedAt.get(place) + afterMs > clock) break
+      const firstDue = recordedAt.get(first) + afterMs
+      const before = found.length
+      const most = before + pace.allowed(firstDue, clock, limit - before)
+      for (let place = first; place !== NONE && found.length < most; ) {
+        if (recordedAt.get(place) + afterMs > clock) break
         found.push(this.dueAt(place, afterMs))
-        place = this.columns.next.get(place)
+        place = next.get(place)
       }
+      pace.spend(found.length - before, firstDue, clock)
     }
     return found
   }

@@ -79,6 +79,26 @@ describe("silences that are overdue", () => {
     expect(afterTicks(1_000)).toBe(5)
   })
 
+  it("are not the fewer where ticks are late", () => {
+    let ms = 0
+    const overdue = new Overdue(
+      () => 0.9,
+      () => ms,
+    )
+    let spent = 0
+    const tick = (): void => {
+      ms += 50
+      overdue.tick()
+      const some = overdue.allowed(LONG_DUE, CLOCK, LIMIT)
+      overdue.spend(some, LONG_DUE, CLOCK)
+      spent += some
+    }
+    for (let i = 0; i < 100; i++) tick()
+    spent = 0
+    for (let i = 0; i < 100; i++) tick()
+    expect(spent).toBe(2_500)
+  })
+
   it("keep no silence waiting that is on time, and none is reported before it is due", () => {
     const { overdue, spendAll } = overdueAt(() => 0.9)
     spendAll()

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, vi } from "vitest"
 import { FoldingTurns } from "../../../src/runtime/FoldingTurns.js"
 import { seededRandom } from "../../support/Seed.js"
 
@@ -90,6 +90,24 @@ describe("turns to fold history", () => {
     turns.pass(300, 0.01)
     turns.ask(...turns.folding)
     expect(turns.folding).toEqual(["a", "b"])
+  })
+
+  it("come to those who wait when the load is over, also where nobody asks any more", () => {
+    vi.useFakeTimers()
+    try {
+      const turns = turnsBeside(1)
+      turns.pass(300, 0.9)
+      turns.ask("a", "b", "c")
+      expect(turns.folding).toEqual(["a"])
+      turns.pass(1_500, 0.9)
+      vi.advanceTimersByTime(2_000)
+      expect(turns.folding).toEqual(["a"])
+      turns.pass(2_000, 0.01)
+      vi.advanceTimersByTime(2_000)
+      expect(turns.folding).toEqual(["a", "b", "c"])
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   it("are as many as there are cores beside the one for requests, and everybody comes to one", () => {

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest"
 import { addressCode, addressOf, NO_ADDRESS } from "../../../../src/actors/clients/AddressCode.js"
 import { formatKey, parsed, parseKey } from "../../../../src/actors/clients/KeyBytes.js"
 import { LiveClients } from "../../../../src/actors/clients/LiveClients.js"
+import { Overdue } from "../../../../src/actors/clients/Overdue.js"
 import { truncateAddress } from "../../../../src/collect/Address.js"
 import { parseAddressRange } from "../../../../src/domain/AddressRange.js"
 import { idleTimeOf, type Whereabouts } from "../../../../src/domain/IdleTimes.js"
@@ -129,6 +130,34 @@ describe("live clients", () => {
       expect(one.due(3_100, 10_000)).toHaveLength(1_500)
     }
     expect(again.texts()).toEqual(live.texts())
+  })
+
+  it("are due in time where others are long overdue, and those by as many as may come", () => {
+    const overdue = new Overdue(
+      () => 0.9,
+      () => 0,
+    )
+    const live = new LiveClients()
+    const clock = 1_000_000
+    const keys = Array.from({ length: 700 }, () => keyOf(randomBytes(16)))
+    keys.forEach((key, at) => {
+      const recordedAt = at < 600 ? at : clock - 60_000 + at
+      live.put(key, `m-${at % 3}`, at < 600 ? 100_000 : 60_000, { at: recordedAt, recordedAt })
+    })
+    const found = (at: number) => {
+      const due = live.due(at, 500, overdue)
+      for (const { clientKey } of due) live.remove(clientKey)
+      return due.map(({ afterMs }) => afterMs)
+    }
+    expect(live.hasDue(99_999, overdue)).toBe(false)
+    expect(found(99_999)).toEqual([])
+    expect(found(clock)).toEqual(new Array(250).fill(100_000))
+    expect(live.hasDue(clock, overdue)).toBe(false)
+    expect(live.hasDue(clock + 700, overdue)).toBe(true)
+    expect(found(clock + 700)).toEqual(new Array(100).fill(60_000))
+    overdue.tick()
+    expect(live.hasDue(clock, overdue)).toBe(true)
+    expect(found(clock)).toEqual(new Array(250).fill(100_000))
   })
 
   it("are those of a plain map, whatever comes, goes, changes and is restored", () => {
