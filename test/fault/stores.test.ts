@@ -4,7 +4,7 @@ import { hasOwnMongo } from "../support/MongoServer.js"
 import { Pressing } from "../support/Pressing.js"
 import { rounds, soaking } from "../support/rounds.js"
 import { runVerify } from "../support/runVerify.js"
-import { chosenOr, isChosen, storesOf } from "../support/stores.js"
+import { chosenOr, isChosen, patienceFor, storesOf } from "../support/stores.js"
 import { TidemarkProcess, temporaryDirectory } from "../support/TidemarkProcess.js"
 import { until } from "../support/until.js"
 
@@ -45,7 +45,8 @@ const passed = async (ms: number) => {
 const isThorough = soaking || isChosen
 
 const numbersAreRight = async () => {
-  expect(await compareWithIndependent(tidemark, [...pressing.sent.values()])).toEqual([])
+  const events = [...pressing.sent.values()]
+  expect(await compareWithIndependent(tidemark, events, patienceFor(pair))).toEqual([])
   const { code, output } = await runVerify(directory.path)
   expect(code, output).toBe(0)
 }

@@ -160,8 +160,13 @@ const packed = (questions: ReadonlyArray<Question>): ReadonlyArray<ReadonlyArray
   return packs
 }
 
-/** Waits until everything up to a position is counted. */
-export const counted = async (tidemark: TidemarkProcess, id: string, position: string): Promise<void> => {
+/** Waits until everything up to a position is counted; `longer` as `patience`. */
+export const counted = async (
+  tidemark: TidemarkProcess,
+  id: string,
+  position: string,
+  longer = patience,
+): Promise<void> => {
   const answered = async (): Promise<boolean> => {
     const { body } = await tidemark.request("POST", "/graphql", {
       body: JSON.stringify({
@@ -176,7 +181,7 @@ export const counted = async (tidemark: TidemarkProcess, id: string, position: s
     // A merchant that is not folded yet is not there.
     return errors.length === 0 && body.data.merchant !== null
   }
-  await until(`position ${position} is counted`, 30_000 * patience, answered)
+  await until(`position ${position} is counted`, 30_000 * longer, answered)
 }
 
 /** Asks all of them; describes each answer that is not what it must be. */

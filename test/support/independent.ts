@@ -10,6 +10,7 @@ import {
 import { Oracle, type Range } from "./oracle.js"
 import { collected, METRICS } from "./oracleEvents.js"
 import type { SentEvent } from "./Sender.js"
+import { patience } from "./stores.js"
 import type { TidemarkProcess } from "./TidemarkProcess.js"
 
 /** The merchant of events that only tell how far the numbers are; their ids begin with it too. */
@@ -38,11 +39,12 @@ let probes = 0
 
 /**
  * Asks the running program for the numbers of every merchant, and compares them with what the oracle
- * computes from the events that were sent to merchants in UTC and USD. Describes what differs.
+ * computes from the events that were sent to merchants in UTC and USD. Describes what differs. `longer` as `patience`.
  */
 export const compareWithIndependent = async (
   tidemark: TidemarkProcess,
   events: ReadonlyArray<SentEvent>,
+  longer = patience,
 ): Promise<ReadonlyArray<string>> => {
   const merchants = new Map<string, Array<SentEvent>>()
   const range = { from: Number.POSITIVE_INFINITY, to: Number.NEGATIVE_INFINITY }
@@ -56,7 +58,7 @@ export const compareWithIndependent = async (
   // A new one each time: the position of a duplicate says nothing about what came since.
   const id = `${PROBE}-${probes++}`
   const probe = await tidemark.send({ id, type: "pageview", merchantId: PROBE, url: "/" })
-  await counted(tidemark, PROBE, probe.body.position)
+  await counted(tidemark, PROBE, probe.body.position, longer)
   const found: Array<string> = []
   for (const [id, own] of merchants) {
     const oracle = new Oracle(

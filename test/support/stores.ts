@@ -41,7 +41,10 @@ const chosen = chosenOr({ eventLog: "embedded", readModels: "embedded" })
  * How much longer than on the embedded store it may take until events are counted: FerretDB, which stands in for
  * MongoDB, takes some ten times as long as SQLite alone for each document.
  */
-export const patience = chosen.readModels === "mongodb" ? 4 : 1
+export const patienceFor = ({ readModels }: Pair): number => (readModels === "mongodb" ? 4 : 1)
+
+/** The same for the pair that this run has. */
+export const patience = patienceFor(chosen)
 
 /** The MongoDB-protocol server of one program, and what can be made to go wrong on the way to it. */
 export interface OwnMongo {
