@@ -28,22 +28,26 @@ const liveClients = async (url) => {
   return Number(/^tidemark_clients_live (\d+)/m.exec(await answer.text())?.[1])
 }
 
+const serving = async (directory, use) => {
+  const server = await serve(directory, SECRET, environment)
+  try {
+    return await use(server.url)
+  } finally {
+    await server.stop()
+  }
+}
+
 /** A server whose clients are all overdue; its data are removed after it. */
 const overdue = async (use) => {
   const directory = mkdtempSync(join(tmpdir(), "tidemark-overdue-"))
+  const fill = ["--rate", "3000", "--batch", "50", "--connections", "8", "--duration", "30", "--seed", "1"]
   try {
-    const before = await serve(directory, SECRET, environment)
-    const fill = ["--rate", "3000", "--batch", "50", "--connections", "8", "--duration", "30", "--seed", "1"]
-    await load(before.url, fill)
-    const live = await liveClients(before.url)
-    await before.stop()
+    const live = await serving(directory, async (url) => {
+      await load(url, fill)
+      return liveClients(url)
+    })
     await pause(IDLE_MS + 10_000)
-    const server = await serve(directory, SECRET, environment)
-    try {
-      await use(server.url, live)
-    } finally {
-      await server.stop()
-    }
+    await serving(directory, (url) => use(url, live))
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }

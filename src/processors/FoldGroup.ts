@@ -14,7 +14,6 @@ import {
   type PastOptions,
 } from "../eventlog/EventLog.js"
 import type { Checkpoint, Put, ReadModelsService, ReadModelsUnavailable } from "../readmodels/ReadModels.js"
-import { turn } from "../threads/turn.js"
 import type { BuildFold } from "./BuildFold.js"
 import { foldPast } from "./PastFold.js"
 import type { Progress } from "./Processors.js"
@@ -178,7 +177,7 @@ export class FoldGroup {
           ...mostUnwritten(this.lanes),
           write: (fold, puts, checkpoints) => this.writeSurely(fold, puts, checkpoints),
           wish: () => this.wishes.strongest,
-          pause: (events) => turn.pipe(Effect.zipRight(ask), Effect.zipRight(tellNowAndThen(events))),
+          pause: (events) => Effect.zipRight(ask, tellNowAndThen(events)),
         })
         return Effect.zipRight(ask, folded).pipe(
           Effect.ensuring(leave),

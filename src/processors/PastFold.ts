@@ -26,7 +26,7 @@ export interface PastOptions {
   ) => Effect.Effect<void>
   /** Asked now and then. */
   readonly wish: () => Wish
-  /** After each slice, with how many events of the stretch are folded; missing: other fibers have a turn. */
+  /** After each slice, when other fibers have had a turn, with how many events of the stretch are folded. */
   readonly pause?: (folded: number) => Effect.Effect<void>
 }
 
@@ -127,7 +127,7 @@ export const foldPast = (
   Effect.gen(function* () {
     const all = folds.map((fold) => new Unwritten(fold, options))
     const running = () => all.filter(({ fold }) => fold.stopped === undefined)
-    const { pause = () => turn } = options
+    const { pause = () => Effect.void } = options
     let folded = 0
     for (const { partition, events } of past.partitions) {
       const iterator = events[Symbol.iterator]()
@@ -145,6 +145,7 @@ export const foldPast = (
           if (isFull || one.isFull) yield* one.writePart
         }
         folded += slice.size
+        yield* turn
         yield* pause(folded)
         const wish = options.wish()
         if (wish === "Leave") return "Later"

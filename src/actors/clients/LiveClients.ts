@@ -159,15 +159,6 @@ export class LiveClients {
     return [...this.ownersOf.keys()]
   }
 
-  /** When the next client is due; Infinity when none is live. */
-  nextDue(): number {
-    let next = Number.POSITIVE_INFINITY
-    for (const [afterMs, { first }] of this.queues) {
-      next = Math.min(next, this.columns.recordedAt.get(first) + afterMs)
-    }
-    return next
-  }
-
   /** Whether `due` would find any. */
   hasDue(clock: number, pace: Pace = atOnce): boolean {
     for (const [afterMs, { first }] of this.queues) {

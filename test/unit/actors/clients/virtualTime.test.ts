@@ -61,7 +61,7 @@ class Partition {
         this.idle.set(clientKey, { silence })
       }
     }
-    if (this.live.nextDue() <= clock) throw new Error("the table kept a client that was due")
+    if (this.live.hasDue(clock)) throw new Error("the table kept a client that was due")
   }
 
   private readonly changed = new Map<string, number>()
