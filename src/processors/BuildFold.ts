@@ -20,11 +20,27 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 
 const allPartitions: ReadonlySet<Partition> = new Set(Array.from({ length: PARTITIONS }, (_, p) => p))
 
-function* eventsBeyond(position: Position, events: Iterable<RecordedEvent>): Generator<RecordedEvent> {
-  let isBeyond = false
-  for (const event of events) {
-    isBeyond ||= compare(event.position, position) > 0
-    if (isBeyond) yield event
+/** Those of events in their order that are beyond a position. */
+class Beyond implements IterableIterator<RecordedEvent> {
+  private isBeyond = false
+
+  constructor(
+    private readonly position: Position,
+    private readonly events: Iterator<RecordedEvent>,
+  ) {}
+
+  [Symbol.iterator](): this {
+    return this
+  }
+
+  // No generator: every event that is folded goes through here.
+  next(): IteratorResult<RecordedEvent> {
+    for (;;) {
+      const result = this.events.next()
+      if (this.isBeyond || result.done === true) return result
+      this.isBeyond = compare(result.value.position, this.position) > 0
+      if (this.isBeyond) return result
+    }
   }
 }
 
@@ -207,7 +223,7 @@ export class BuildFold {
    */
   foldPast(partition: Partition, events: Iterable<RecordedEvent>): void {
     const { projection, working } = this
-    const beyond = eventsBeyond(this.reached(partition), events)
+    const beyond = new Beyond(this.reached(partition), events[Symbol.iterator]())
     if (projection.applyAll !== undefined) projection.applyAll(beyond, working)
     else for (const event of beyond) projection.apply(event, working)
   }

@@ -92,25 +92,30 @@ class Unwritten {
 }
 
 /** The next events of an iterator, and what the last one of them was. */
-class Slice implements Iterable<RecordedEvent> {
+class Slice implements IterableIterator<RecordedEvent> {
   last: RecordedEvent | undefined
   size = 0
   isOver = false
 
   constructor(private readonly events: Iterator<RecordedEvent>) {}
 
-  *[Symbol.iterator](): Generator<RecordedEvent> {
-    while (this.size < SLICE) {
-      const { done, value } = this.events.next()
-      if (done === true) {
-        this.isOver = true
-        return
-      }
-      if (unknownOf(value.event) !== undefined) throw new Error(`${value.event.type} is not known`)
-      this.last = value
-      this.size++
-      yield value
+  [Symbol.iterator](): this {
+    return this
+  }
+
+  // No generator: every event that is folded goes through here.
+  next(): IteratorResult<RecordedEvent> {
+    if (this.size === SLICE) return { done: true, value: undefined }
+    const result = this.events.next()
+    if (result.done === true) {
+      this.isOver = true
+      return result
     }
+    const { value } = result
+    if (unknownOf(value.event) !== undefined) throw new Error(`${value.event.type} is not known`)
+    this.last = value
+    this.size++
+    return result
   }
 }
 

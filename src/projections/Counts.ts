@@ -1,6 +1,6 @@
 import type { Metric } from "../domain/Metrics.js"
 import type { Session } from "./ClientDay.js"
-import type { Columns, Fact } from "./Facts.js"
+import type { CountedRows, Fact } from "./Facts.js"
 
 /**
  * The stored form of a bucket's numbers, an array to keep documents short: events, page views, sessions,
@@ -99,7 +99,7 @@ const countMoney = (
 }
 
 /** Counts a fact into the bucket, in place. */
-export const countRow = (counts: Counts, columns: Columns, row: number): void => {
+export const countRow = (counts: Counts, columns: CountedRows, row: number): void => {
   bump(counts, EVENTS, 1)
   const type = columns.value(row, TYPE)
   if (type === "pageview") bump(counts, PAGEVIEWS, 1)

@@ -1,7 +1,7 @@
 import { Written } from "../readmodels/DocText.js"
 import type { Counts } from "./Counts.js"
 import type { StoredHours } from "./DayHours.js"
-import type { Segment } from "./Facts.js"
+import { Columns, type FactRows, type Segment } from "./Facts.js"
 import type { DayDoc } from "./Layout.js"
 import { Tail } from "./Tail.js"
 import { Waiting } from "./Waiting.js"
@@ -29,6 +29,12 @@ export class Day extends Written implements Omit<DayDoc, "f"> {
   /** The tail as it is stored. */
   get segment(): Segment | undefined {
     return this.f instanceof Tail ? this.f.segment : this.f
+  }
+
+  /** The facts of the tail, to be counted from; undefined when there are none. */
+  get rows(): Columns | FactRows | undefined {
+    if (this.f instanceof Tail) return this.f.rows
+    return this.f === undefined ? undefined : new Columns(this.f)
   }
 
   toText(): string {

@@ -5,7 +5,7 @@ import type { Session } from "./ClientDay.js"
 import { type SessionChange, wholeSession } from "./Counts.js"
 import { Day } from "./Day.js"
 import type { Values } from "./Dimensions.js"
-import { Columns, FACTS, type Fact, newSegment, type Segment, segmentKey } from "./Facts.js"
+import { type Columns, FACTS, type Fact, newSegment, type Segment, segmentKey } from "./Facts.js"
 import { type Large, LargeDay } from "./LargeDay.js"
 import { collections, type DayDoc, type PendingSession, TAIL, timeKey } from "./Layout.js"
 import { sessionsStarting } from "./Sessions.js"
@@ -44,8 +44,14 @@ export class Uncounted {
   }
 }
 
+const noValues: Values = bucketDimensions.map(() => null)
+
+/** The values of a tail's facts, by their number in it. */
+type TailValues = Pick<Columns, "values">
+
 /** The values of a session that waits. */
-const valuesOf = (pending: PendingSession, tail: Columns | undefined): Values => {
+const valuesOf = (pending: PendingSession, tail: TailValues | undefined): Values => {
+  if (pending.length === VALUES) return noValues
   const first = pending[VALUES]
   if (typeof first === "number" && tail !== undefined) return tail.values(first)
   return bucketDimensions.map((_, index) => {
@@ -54,27 +60,17 @@ const valuesOf = (pending: PendingSession, tail: Columns | undefined): Values =>
   })
 }
 
-export interface WaitingSession {
-  /** Epoch ms. */
-  readonly start: number
-  readonly values: Values
-  readonly change: SessionChange
-}
-
 /** The changes of sessions that the day's buckets lack. `day`: its first instant, epoch ms. */
-export function* waitingSessions(
+export const eachWaitingSession = (
   day: number,
-  { s, f }: { readonly s?: DayDoc["s"] | undefined; readonly f?: Segment | undefined },
-): Generator<WaitingSession> {
-  if (s === undefined) return
-  const tail = f === undefined ? undefined : new Columns(f)
-  for (const pending of Waiting.of(s).byPosition.values()) {
+  waiting: DayDoc["s"],
+  tail: TailValues | undefined,
+  take: (start: number, values: Values, change: SessionChange) => void,
+): void => {
+  if (waiting === undefined) return
+  for (const pending of Waiting.of(waiting).byPosition.values()) {
     const [start, sessions, bounces, milliseconds] = pending
-    yield {
-      start: day + start,
-      values: valuesOf(pending, tail),
-      change: { sessions, bounces, milliseconds },
-    }
+    take(day + start, valuesOf(pending, tail), { sessions, bounces, milliseconds })
   }
 }
 
@@ -142,16 +138,25 @@ export class DayFold {
   }
 
   private pending(doc: Day, { start, position, values }: Session, change: SessionChange): PendingSession {
-    const numbers = [start - this.is.day, change.sessions, change.bounces, change.milliseconds] as const
-    if (this.is.isTogether) return [...numbers]
+    const pending: PendingSession = [
+      start - this.is.day,
+      change.sessions,
+      change.bounces,
+      change.milliseconds,
+    ]
+    if (this.is.isTogether) return pending
     // Most sessions change first by the event that begins them, which is the last of the tail.
     if (doc.f !== undefined) {
       const { lastPosition, size } = this.tail(doc)
-      if (lastPosition === position) return [...numbers, size - 1]
+      if (lastPosition === position) {
+        pending.push(size - 1)
+        return pending
+      }
     }
     let count = values.length
     while (count > 0 && values[count - 1] === null) count--
-    return [...numbers, ...values.slice(0, count).map((value) => value ?? 0)]
+    for (let i = 0; i < count; i++) pending.push(values[i] ?? 0)
+    return pending
   }
 
   private tail(doc: Day): Tail {
@@ -203,16 +208,16 @@ export class DayFold {
     const isFirst = doc.d === undefined
     this.large ??= new LargeDay(this.docs, this.is, doc)
     const buckets = this.large
-    const { s, segment } = doc
-    for (const { start, values, change } of waitingSessions(day, { s, f: segment })) {
+    const { s, rows } = doc
+    eachWaitingSession(day, s, rows, (start, values, change) => {
       buckets.changeSession(start, values, change, now)
-    }
+    })
     delete doc.s
-    if (segment !== undefined) {
-      buckets.takeFacts(new Columns(segment), now)
+    if (rows !== undefined) {
+      buckets.takeFacts(rows, now)
       if (!isTogether) {
         const number = doc.k ?? 0
-        this.docs.put(FACTS, segmentKey(merchantId, zone, day, number), segment)
+        this.docs.put(FACTS, segmentKey(merchantId, zone, day, number), doc.segment)
         doc.k = number + 1
       }
       delete doc.f

@@ -3,7 +3,6 @@ import { bucketStart, nextBucket, type Range } from "../domain/TimeBuckets.js"
 import { clean } from "../readmodels/Key.js"
 import type { Bucket } from "./Buckets.js"
 import { changeSessions, countRow, noCounts, type SessionChange, wholeSession } from "./Counts.js"
-import type { WaitingSession } from "./DayFold.js"
 import { indexOf, type Values } from "./Dimensions.js"
 import type { Columns } from "./Facts.js"
 import type { Session } from "./Sessions.js"
@@ -108,7 +107,7 @@ export class FactFold {
   }
 
   /** A change of a session, where a part holds its start. */
-  addChange({ start, values, change }: WaitingSession): void {
+  addChange(start: number, values: Values, change: SessionChange): void {
     const { by } = this
     this.change(start, by === undefined ? undefined : dimensionValue(values, by.dimension), change)
   }

@@ -5,7 +5,7 @@ import { valuesOf } from "./Dimensions.js"
 import { Columns, type Fact, own, type Segment } from "./Segments.js"
 import { timePart } from "./TimePart.js"
 
-export { Columns, type Fact, type Segment } from "./Segments.js"
+export { Columns, type CountedRows, type Fact, FactRows, type Segment } from "./Segments.js"
 
 /**
  * Facts: one narrow row for each business event. They answer what buckets can't: filters, lists, evidence.

@@ -2,7 +2,7 @@ import type { Cut } from "../domain/TimeBuckets.js"
 import type { Docs } from "../processors/Projection.js"
 import { changeSessions, countRow, noCounts, type SessionChange } from "./Counts.js"
 import { rememberExpiring } from "./Expiry.js"
-import type { Columns } from "./Facts.js"
+import type { CountedRows } from "./Facts.js"
 import type { Large } from "./LargeDay.js"
 import { MINUTE_KEPT, type Slot, type Slots, slotOf, TEN_MINUTES_KEPT, timeKey } from "./Layout.js"
 import { VisitorSet } from "./VisitorSet.js"
@@ -35,7 +35,7 @@ class Known {
   }
 }
 
-const count = (slot: Slot, columns: Columns, row: number, member: number | undefined): void => {
+const count = (slot: Slot, columns: CountedRows, row: number, member: number | undefined): void => {
   countRow(slot[0], columns, row)
   if (member === undefined) return
   const visitors = VisitorSet.of(slot[1])
@@ -55,7 +55,7 @@ export class FineBuckets {
   ) {}
 
   /** `member`: the fact's visitor, where visitors are kept. */
-  countRow(columns: Columns, row: number, at: Cut, member: number | undefined, now: number): void {
+  countRow(columns: CountedRows, row: number, at: Cut, member: number | undefined, now: number): void {
     this.now = now
     if (at.tenMinutes >= now - TEN_MINUTES_KEPT) count(this.tenMinutes(at), columns, row, member)
     if (at.minute >= now - MINUTE_KEPT) count(this.minute(at), columns, row, member)

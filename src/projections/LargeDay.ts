@@ -1,11 +1,11 @@
 import { bucketDimensions } from "../domain/Metrics.js"
-import { type Cut, cut } from "../domain/TimeBuckets.js"
+import { cut } from "../domain/TimeBuckets.js"
 import type { Docs } from "../processors/Projection.js"
 import { addCounts, addEvents, type Counts, changeSessions, noCounts, type SessionChange } from "./Counts.js"
 import { DayHours } from "./DayHours.js"
 import { DayValues } from "./DayValues.js"
 import type { Values } from "./Dimensions.js"
-import type { Columns } from "./Facts.js"
+import type { Columns, FactRows } from "./Facts.js"
 import { FineBuckets } from "./FineBuckets.js"
 import { collections, type DayDoc, slotOf, timeKey, type VisitorsDoc } from "./Layout.js"
 import { type HourRows, NO_MEMBER, PAGE_VIEW, TailRows } from "./TailRows.js"
@@ -57,18 +57,14 @@ export class LargeDay {
   }
 
   /** Takes in facts of the day that were recorded up to `now`, epoch ms, to be counted with `countFacts`. */
-  takeFacts(columns: Columns, now: number): void {
-    this.rows ??= new TailRows(this.is.zone, !this.is.isTogether)
-    const { rows } = this
-    const first = rows.size
-    rows.append(columns)
+  takeFacts(facts: Columns | FactRows, now: number): void {
+    const { isTogether, zone } = this.is
+    this.rows ??= new TailRows(zone, !isTogether)
+    const { fine } = this
     // At once: which of them expire when depends on their order.
-    for (let row = 0; row < columns.size; row++) {
-      const member = rows.memberOf[first + row] as number
-      const isSeen = member !== NO_MEMBER && !this.is.isTogether
-      const at = rows.cuts[first + row] as Cut
-      this.fine.countRow(columns, row, at, isSeen ? rows.members[member] : undefined, now)
-    }
+    this.rows.append(facts, (row, at, member) => {
+      fine.countRow(facts, row, at, isTogether ? undefined : member, now)
+    })
   }
 
   /** Counts what was taken in: the more at once, the less each costs, as many have the same hours and values. */

@@ -24,6 +24,58 @@ export interface Fact {
 /** One cell for every fact; a single one while all are the same. */
 export type Column<A extends number | string = number> = A | Array<A>
 
+/** What facts are counted from. */
+export interface CountedRows {
+  readonly size: number
+  at(row: number): number
+  /** `dimension` is an index into `bucketDimensions`. */
+  value(row: number, dimension: number): string | null
+  amount(row: number): number | null
+  pointsUsed(row: number): number | null
+  pointsEarned(row: number): number | null
+}
+
+/** Facts that lie in no segment. */
+export class FactRows implements CountedRows {
+  constructor(private readonly facts: ReadonlyArray<Fact>) {}
+
+  get size(): number {
+    return this.facts.length
+  }
+
+  private fact(row: number): Fact {
+    return this.facts[row] as Fact
+  }
+
+  at(row: number): number {
+    return this.fact(row).at
+  }
+
+  visitor(row: number): string | null {
+    return this.fact(row).visitor
+  }
+
+  value(row: number, dimension: number): string | null {
+    return this.fact(row).values[dimension] ?? null
+  }
+
+  values(row: number): Values {
+    return this.fact(row).values
+  }
+
+  amount(row: number): number | null {
+    return this.fact(row).amount
+  }
+
+  pointsUsed(row: number): number | null {
+    return this.fact(row).pointsUsed
+  }
+
+  pointsEarned(row: number): number | null {
+    return this.fact(row).pointsEarned
+  }
+}
+
 /**
  * A segment as it is stored. Texts stand once, in `s`; cells hold their place there from 1 on, and 0 for
  * none. Numbers that can be missing are one too high, and 0 when they are. Times, positions and revisions
@@ -84,7 +136,7 @@ const sums = (column: Column | undefined, size: number, base: number): Float64Ar
 }
 
 /** A segment to read from, by column and row. The segment must not change meanwhile. */
-export class Columns {
+export class Columns implements CountedRows {
   readonly size: number
   /** Texts by their codes, the first of which is 1. */
   readonly texts: ReadonlyArray<string>

@@ -6,6 +6,9 @@ import { VisitorSet } from "./VisitorSet.js"
 /** Sets of visitors by name. */
 export type SetPart = NamedPart<VisitorSet, string>
 
+/** The text of a set, and the name of a slot, have nothing in them that JSON would write in another way. */
+const quoted = (set: string): string => `"${set}"`
+
 /** The sets of one name by hour. Those that nobody has asked for stay the texts that they were read as. */
 export class HourSets {
   private readonly sets = new Map<string, VisitorSet>()
@@ -32,13 +35,23 @@ export class HourSets {
     for (const [slot, set] of this.sets) this.slots[slot] = set.toJSON()
     return this.slots
   }
+
+  /** What is stored, as JSON. By hand: the hours of hardly two values are the same. */
+  toText(): string {
+    const { slots, sets } = this
+    let text = ""
+    for (const slot in slots) {
+      text += `,${quoted(slot)}:${quoted(sets.get(slot)?.toJSON() ?? (slots[slot] as string))}`
+    }
+    for (const [slot, set] of sets) {
+      if (slots[slot] === undefined) text += `,${quoted(slot)}:${quoted(set.toJSON())}`
+    }
+    return `{${text.slice(1)}}`
+  }
 }
 
 /** As `SetPart`, by name and hour. */
 export type HourSetPart = NamedPart<HourSets, Slots<string>>
-
-/** The text of a set has nothing in it that JSON would write in another way. */
-const quoted = (set: string): string => `"${set}"`
 
 export const dayVisitorParts: Parts<SetPart> = namedParts<VisitorSet, string>(tables.valueVisitors, {
   create: () => VisitorSet.of(undefined),
@@ -52,7 +65,7 @@ export const hourVisitorParts: Parts<HourSetPart> = namedParts<HourSets, Slots<s
   {
     create: () => new HourSets({}),
     decode: (stored) => new HourSets(stored),
-    textOf: (sets) => JSON.stringify(sets.toStored()),
+    textOf: (sets) => sets.toText(),
     textOfStored: JSON.stringify,
     // Hours that are over get no more visitors, mostly.
     rest: (sets) => sets.toStored(),

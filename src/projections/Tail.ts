@@ -1,5 +1,5 @@
 import type { Position } from "../domain/Position.js"
-import type { Fact, Segment } from "./Segments.js"
+import { Columns, type Fact, FactRows, type Segment } from "./Segments.js"
 import { PROPERTY_WEIGHT, SegmentWriter } from "./SegmentWriter.js"
 
 /**
@@ -43,13 +43,19 @@ export class Tail {
 
   add(fact: Fact): void {
     this.waiting.push(fact)
-    this.weight += weightOf(fact)
+    // Types, currencies and client keys are short.
+    if (!this.isPlain) this.weight += weightOf(fact)
     this.lastFact = fact.position
   }
 
   /** Whether its facts are so heavy that no more should go in. */
   get isHeavy(): boolean {
     return this.weight >= MOST_WEIGHT && this.flush().weight >= MOST_WEIGHT
+  }
+
+  /** To be counted from. Facts of all merchants together need no segment for that. */
+  get rows(): Columns | FactRows {
+    return this.isPlain && this.stored.n === 0 ? new FactRows(this.waiting) : new Columns(this.segment)
   }
 
   get segment(): Segment {

@@ -1,7 +1,7 @@
 import { bucketDimensions } from "../domain/Metrics.js"
 import { type Cut, cut } from "../domain/TimeBuckets.js"
 import { type Counts, countRow, noCounts, TYPE } from "./Counts.js"
-import type { Columns } from "./Facts.js"
+import { Columns, type FactRows } from "./Facts.js"
 import { memberOf } from "./VisitorSet.js"
 
 /** Of a fact without a visitor. */
@@ -25,14 +25,30 @@ export interface HourRows {
   readonly money: Array<readonly [row: number, counts: Counts]>
 }
 
+const UNKNOWN = -2
+/** Used again for each call. */
+let byCode = new Int32Array(1_024)
+
+/** For each code of the columns `UNKNOWN`. What was given before is no more. */
+const unknown = ({ texts }: Columns): Int32Array => {
+  const codes = texts.length + 1
+  if (codes > byCode.length) byCode = new Int32Array(2 * codes)
+  return byCode.fill(UNKNOWN, 0, codes)
+}
+
+const grown = (cells: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> => {
+  const larger = new Int32Array(length)
+  larger.set(cells)
+  return larger
+}
+
 /** Facts of a day that are counted together, with what is found of each once and asked for often. */
 export class TailRows {
   size = 0
-  readonly cuts: Array<Cut> = []
-  /** Of each row: 0, `PAGE_VIEW` or `MONEY`. */
-  readonly kinds: Array<number> = []
+  /** Of each row: 0, `PAGE_VIEW` or `MONEY`. Longer than there are rows, as all that is by row. */
+  kinds = new Int32Array(0)
   /** Of each row, the place of its visitor in `members`. */
-  readonly memberOf: Array<number> = []
+  memberOf = new Int32Array(0)
   /** The visitors, each once, as `memberOf` gives them. */
   readonly members: Array<number> = []
   /** By the start of an hour. */
@@ -41,7 +57,7 @@ export class TailRows {
   readonly texts: Array<string | null> = [null]
   private readonly codeOf = new Map<string, number>()
   /** For each dimension the code of each row. */
-  private readonly dimensions: ReadonlyArray<Array<number>>
+  private readonly dimensions: Array<Int32Array<ArrayBuffer>>
   /** For each dimension the code that all rows have, or `MANY`. */
   private readonly onlyCodes: Array<number>
   private readonly places = new Map<number, number>()
@@ -50,32 +66,53 @@ export class TailRows {
     private readonly zone: string,
     hasDimensions: boolean,
   ) {
-    this.dimensions = hasDimensions ? bucketDimensions.map(() => []) : []
+    this.dimensions = hasDimensions ? bucketDimensions.map(() => new Int32Array(0)) : []
     this.onlyCodes = this.dimensions.map(() => 0)
   }
 
-  append(columns: Columns): void {
+  /** `take`: called for each row of the columns, in their order, with its visitor or `undefined`. */
+  append(
+    facts: Columns | FactRows,
+    take: (row: number, at: Cut, member: number | undefined) => void,
+  ): void {
     const first = this.size
-    this.size += columns.size
-    for (let row = 0; row < columns.size; row++) {
-      const at = cut(this.zone, columns.at(row))
-      const kind = kindOf(columns.value(row, TYPE))
-      this.cuts.push(at)
-      this.kinds.push(kind)
+    this.size += facts.size
+    this.reserve()
+    if (facts instanceof Columns) {
+      this.appendMembers(facts, first)
+      this.appendCodes(facts, first)
+    } else {
+      for (let row = 0; row < facts.size; row++) this.memberOf[first + row] = this.place(facts.visitor(row))
+    }
+    const { kinds, memberOf, members, zone } = this
+    for (let row = 0; row < facts.size; row++) {
+      const at = cut(zone, facts.at(row))
+      const kind = kindOf(facts.value(row, TYPE))
+      kinds[first + row] = kind
       const hour = this.hour(at.hour)
       hour.rows.push(first + row)
-      if (kind !== MONEY) continue
-      const counts = noCounts()
-      countRow(counts, columns, row)
-      hour.money.push([first + row, counts])
+      if (kind === MONEY) {
+        const counts = noCounts()
+        countRow(counts, facts, row)
+        hour.money.push([first + row, counts])
+      }
+      const member = memberOf[first + row] as number
+      take(row, at, member === NO_MEMBER ? undefined : members[member])
     }
-    this.appendMembers(columns)
-    for (let index = 0; index < this.dimensions.length; index++) this.appendCodes(columns, index, first)
+  }
+
+  private reserve(): void {
+    if (this.size <= this.kinds.length) return
+    const length = Math.max(this.size, 2 * this.kinds.length)
+    this.kinds = grown(this.kinds, length)
+    this.memberOf = grown(this.memberOf, length)
+    const { dimensions } = this
+    for (let i = 0; i < dimensions.length; i++) dimensions[i] = grown(dimensions[i] as Int32Array<ArrayBuffer>, length)
   }
 
   /** The code of a row in a dimension, an index into `bucketDimensions`. */
-  codesOf(index: number): ReadonlyArray<number> {
-    return this.dimensions[index] as ReadonlyArray<number>
+  codesOf(index: number): Int32Array {
+    return this.dimensions[index] as Int32Array
   }
 
   /** The code that all rows have; undefined when they may have several. */
@@ -93,47 +130,48 @@ export class TailRows {
     return hour
   }
 
-  private appendMembers(columns: Columns): void {
-    const { members, places } = this
-    const placeOf: Array<number> = []
+  private appendMembers(columns: Columns, first: number): void {
+    const placeOf = unknown(columns)
     for (let row = 0; row < columns.size; row++) {
       const code = columns.visitorCode(row)
-      if (code === 0) {
-        this.memberOf.push(NO_MEMBER)
-        continue
-      }
-      let place = placeOf[code]
-      if (place === undefined) {
-        const member = memberOf(columns.text(code) as string)
-        place = places.get(member)
-        if (place === undefined) {
-          place = members.push(member) - 1
-          places.set(member, place)
-        }
-        placeOf[code] = place
-      }
-      this.memberOf.push(place)
+      if (placeOf[code] === UNKNOWN) placeOf[code] = this.place(columns.text(code))
+      this.memberOf[first + row] = placeOf[code] as number
     }
   }
 
-  private appendCodes(columns: Columns, index: number, first: number): void {
-    const codes = this.dimensions[index] as Array<number>
-    const only = columns.isUniform(index) ? this.code(columns.value(0, index)) : MANY
-    if (only !== MANY) for (let row = 0; row < columns.size; row++) codes.push(only)
-    else {
-      const known: Array<number> = []
-      for (let row = 0; row < columns.size; row++) {
-        const own = columns.code(row, index)
-        let code = known[own]
-        if (code === undefined) {
-          code = this.code(columns.text(own))
-          known[own] = code
-        }
-        codes.push(code)
-      }
+  /** Of a visitor in `members`. */
+  private place(visitor: string | null): number {
+    if (visitor === null) return NO_MEMBER
+    const member = memberOf(visitor)
+    let place = this.places.get(member)
+    if (place === undefined) {
+      place = this.members.push(member) - 1
+      this.places.set(member, place)
     }
-    if (first === 0) this.onlyCodes[index] = only
-    else if (this.onlyCodes[index] !== only) this.onlyCodes[index] = MANY
+    return place
+  }
+
+  private appendCodes(columns: Columns, first: number): void {
+    // Their texts are those of all dimensions.
+    const codeOf = unknown(columns)
+    for (let index = 0; index < this.dimensions.length; index++) {
+      const only = columns.isUniform(index) ? this.code(columns.value(0, index)) : MANY
+      const codes = this.dimensions[index] as Int32Array
+      if (only !== MANY) codes.fill(only, first, this.size)
+      else {
+        for (let row = 0; row < columns.size; row++) {
+          const own = columns.code(row, index)
+          let code = codeOf[own] as number
+          if (code === UNKNOWN) {
+            code = this.code(columns.text(own))
+            codeOf[own] = code
+          }
+          codes[first + row] = code
+        }
+      }
+      if (first === 0) this.onlyCodes[index] = only
+      else if (this.onlyCodes[index] !== only) this.onlyCodes[index] = MANY
+    }
   }
 
   private code(text: string | null): number {

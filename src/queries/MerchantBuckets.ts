@@ -11,6 +11,7 @@ import {
   type Day,
   daysOf,
   daysScan,
+  eachWaitingSession,
   type Kept,
   keptBuckets,
   type Part,
@@ -20,7 +21,6 @@ import {
   sessionsOf,
   sessionsScan,
   type Wanted,
-  waitingSessions,
 } from "../projections/metrics.js"
 import type { Build, Row, Rows, Scan } from "../readmodels/ReadModels.js"
 import { MAX_DOCUMENTS, MAX_FACTS, tooManyDocuments, tooManyFacts } from "./Costs.js"
@@ -243,14 +243,15 @@ class Question {
     let at = first
     for (const day of this.days) {
       const { doc, start, isLarge } = day
-      if (doc.f !== undefined && start < this.range.to) fold.addFacts(new Columns(doc.f))
+      const tail = doc.f === undefined ? undefined : new Columns(doc.f)
+      if (tail !== undefined && start < this.range.to) fold.addFacts(tail)
       const isFromFacts = this.fromFacts.has(day)
       if (isFromFacts && isLarge) {
         for (const { doc } of rows[at++] ?? []) fold.addFacts(new Columns(doc as Segment))
       }
       // Else all its sessions are read.
       if (!sessions || (isFromFacts && !this.isTogether)) continue
-      for (const waiting of waitingSessions(start, doc)) fold.addChange(waiting)
+      eachWaitingSession(start, doc.s, tail, (at, values, change) => fold.addChange(at, values, change))
     }
     for (const { from, to } of this.sessionRanges) {
       for (const { session } of sessionsOf(rows[at++] ?? [], from, to)) {
