@@ -145,21 +145,12 @@ interface Block {
 const BLOCK = 900_000
 const MAX_BLOCKS = 20_000
 const cuts = new Map<string, Map<number, Block | undefined>>()
+/** What was found last: neighbours mostly lie in one block. */
+let last: { readonly zone: string; readonly number: number; readonly block: Block } | undefined
 
 /** What `bucketStart` gives for four intervals, for folds: 15-minute blocks are remembered. */
 export const cut = (zone: string, at: number): Cut => {
-  let blocks = cuts.get(zone)
-  if (blocks === undefined) {
-    blocks = new Map()
-    cuts.set(zone, blocks)
-  }
-  const number = Math.floor(at / BLOCK)
-  let block = blocks.get(number)
-  if (block === undefined && !blocks.has(number)) {
-    if (blocks.size >= MAX_BLOCKS) blocks.clear()
-    block = wholeBlock(zone, number * BLOCK)
-    blocks.set(number, block)
-  }
+  const block = blockAt(zone, Math.floor(at / BLOCK))
   if (block === undefined) {
     return {
       minute: bucketStart(zone, "MINUTE", at),
@@ -175,6 +166,23 @@ export const cut = (zone: string, at: number): Cut => {
     hour: block.hour,
     day: block.day,
   }
+}
+
+const blockAt = (zone: string, number: number): Block | undefined => {
+  if (last !== undefined && last.number === number && last.zone === zone) return last.block
+  let blocks = cuts.get(zone)
+  if (blocks === undefined) {
+    blocks = new Map()
+    cuts.set(zone, blocks)
+  }
+  let block = blocks.get(number)
+  if (block === undefined && !blocks.has(number)) {
+    if (blocks.size >= MAX_BLOCKS) blocks.clear()
+    block = wholeBlock(zone, number * BLOCK)
+    blocks.set(number, block)
+  }
+  if (block !== undefined) last = { zone, number, block }
+  return block
 }
 
 /** The block, when all its instants share offset, hour and day. */

@@ -54,11 +54,11 @@ const originOf = (text: string): Origin => {
 }
 
 const originText = ({ id, position, zone, values }: Origin): string => {
-  let text = `${position}\t${zone}\t${field(id)}`
+  const fields: Array<string> = [position, zone, field(id)]
   let count = values.length
   while (count > 0 && values[count - 1] === null) count--
-  for (let i = 0; i < count; i++) text += `\t${field(values[i] ?? null)}`
-  return text
+  for (let i = 0; i < count; i++) fields.push(field(values[i] ?? null))
+  return fields.join("\t")
 }
 
 /**

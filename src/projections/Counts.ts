@@ -1,4 +1,5 @@
 import type { Metric } from "../domain/Metrics.js"
+import { whole } from "../domain/whole.js"
 import type { Session } from "./ClientDay.js"
 import type { CountedRows, Fact } from "./Facts.js"
 
@@ -134,14 +135,14 @@ export const bounces = (session: Pick<Session, "events" | "pageViews">): number 
 export const wholeSession = (session: Session, sign: 1 | -1): SessionChange => ({
   sessions: sign,
   bounces: sign * bounces(session),
-  milliseconds: sign * (session.end - session.start),
+  milliseconds: whole(sign * (session.end - session.start)),
 })
 
 /** A session that stays in its bucket and goes on. */
 export const longerSession = (before: Session, after: Session): SessionChange => ({
   sessions: 0,
   bounces: bounces(after) - bounces(before),
-  milliseconds: after.end - before.end,
+  milliseconds: whole(after.end - before.end),
 })
 
 /** Counts it, in place. */

@@ -1,9 +1,11 @@
 import { bucketDimensions } from "../domain/Metrics.js"
 import { nextBucket } from "../domain/TimeBuckets.js"
+import { whole } from "../domain/whole.js"
 import type { Docs } from "../processors/Projection.js"
 import type { Session } from "./ClientDay.js"
 import { type SessionChange, wholeSession } from "./Counts.js"
 import { Day } from "./Day.js"
+import { mostOf } from "./DayValues.js"
 import type { Values } from "./Dimensions.js"
 import { type Columns, FACTS, type Fact, newSegment, type Segment, segmentKey } from "./Facts.js"
 import { type Large, LargeDay } from "./LargeDay.js"
@@ -85,6 +87,8 @@ export class DayFold {
   /** Once it is to be written. */
   private doc: Day | undefined
   private large: LargeDay | undefined
+  /** What `mostValues` were when nothing was settled yet. */
+  private mostBefore: number | undefined
 
   constructor(
     private readonly docs: Docs,
@@ -139,7 +143,7 @@ export class DayFold {
 
   private pending(doc: Day, { start, position, values }: Session, change: SessionChange): PendingSession {
     const pending: PendingSession = [
-      start - this.is.day,
+      whole(start - this.is.day),
       change.sessions,
       change.bounces,
       change.milliseconds,
@@ -178,17 +182,21 @@ export class DayFold {
     return this.docs.get<DayDoc | Day>(collections.days, this.key)
   }
 
-  private isNearMostValues({ c }: Day): boolean {
-    const many = this.is.maxValues - NEAR_MOST_VALUES
-    for (const code in c) if ((c[code] as number) > many) return true
-    return false
+  /** Values counted apart of the dimension that has most of them: asked for every fact. */
+  private mostValues({ c }: Day): number {
+    if (this.large !== undefined) return this.large.mostValues
+    this.mostBefore ??= mostOf(c ?? {})
+    return this.mostBefore
+  }
+
+  private isNearMostValues(doc: Day): boolean {
+    return this.mostValues(doc) > this.is.maxValues - NEAR_MOST_VALUES
   }
 
   /** Whether no dimension can come near its most values by facts that are not counted yet. */
-  private mayWait({ c }: Day): boolean {
+  private mayWait(doc: Day): boolean {
     const many = this.is.maxValues - NEAR_MOST_VALUES - TAIL - MOST_UNCOUNTED
-    for (const code in c) if ((c[code] as number) > many) return false
-    return many >= 0
+    return many >= 0 && this.mostValues(doc) <= many
   }
 
   private segmentBefore({ k }: Day): Segment | undefined {

@@ -124,17 +124,29 @@ class Groups {
 
 const groups = new Groups()
 
+/** How many values are counted apart, by the dimension's code: the most of them; below 0 where none is. */
+export const mostOf = (counted: { readonly [code: string]: number }): number =>
+  Math.max(...Object.values(counted))
+
 /** The buckets of a day by the values of dimensions, being counted: see `LargeDay`. */
 export class DayValues {
   private readonly tables = new Map<string, DayTables>()
   private readonly values = bucketDimensions.map(() => new Map<string | null, Value>())
+  /** Values counted apart of the dimension that has most of them. */
+  private most: number
 
   constructor(
     private readonly docs: Docs,
     private readonly is: Large,
     /** How many values of each dimension are counted apart. */
     private readonly counted: { [code: string]: number },
-  ) {}
+  ) {
+    this.most = mostOf(counted)
+  }
+
+  get mostValues(): number {
+    return this.most
+  }
 
   /** Counts facts of one hour, and what they come to as a whole. */
   countRows(tail: TailRows, hour: HourRows, whole: Portion): void {
@@ -225,6 +237,7 @@ export class DayValues {
     const counted = this.counted[code] ?? 0
     if (counted >= this.is.maxValues) return [code + OTHER, hashOf(code + OTHER)]
     this.counted[code] = counted + 1
+    this.most = Math.max(this.most, counted + 1)
     return [name, hash]
   }
 

@@ -1,33 +1,46 @@
 import type { Cut } from "../domain/TimeBuckets.js"
+import { whole } from "../domain/whole.js"
 import type { Docs } from "../processors/Projection.js"
-import { changeSessions, countRow, noCounts, type SessionChange } from "./Counts.js"
+import { addCounts, addEvents, type Counts, changeSessions, type SessionChange } from "./Counts.js"
 import { rememberExpiring } from "./Expiry.js"
-import type { CountedRows } from "./Facts.js"
+import { FineSlots, type StoredFineSlots } from "./FineSlots.js"
 import type { Large } from "./LargeDay.js"
-import { MINUTE_KEPT, type Slot, type Slots, slotOf, TEN_MINUTES_KEPT, timeKey } from "./Layout.js"
+import { MINUTE_KEPT, type Slot, slotOf, TEN_MINUTES_KEPT, timeKey } from "./Layout.js"
+import { PAGE_VIEW } from "./TailRows.js"
 import { VisitorSet } from "./VisitorSet.js"
+
+/** A fact as it is counted. */
+export interface FineRow {
+  readonly at: Cut
+  /** 0, `PAGE_VIEW` or `MONEY`. */
+  readonly kind: number
+  /** What a payment or refund counts. */
+  readonly money: Counts | undefined
+  /** The visitor. */
+  readonly member: number | undefined
+}
 
 /** The slots of one collection that were looked up, by the instants at which their buckets begin. */
 class Known {
+  /** By seconds since the day began: V8 looks up small numbers faster than instants. */
   private readonly slots = new Map<number, Slot>()
-  private readonly docs = new Map<number, Slots<Slot>>()
+  private readonly docs = new Map<number, FineSlots>()
   private start = Number.NaN
   private slot: Slot | undefined
 
   /** `parent`: the instant at which the document begins. */
-  at(start: number, parent: number, open: (parent: number) => Slots<Slot>): Slot {
+  at(start: number, day: number, parent: number, open: (parent: number) => FineSlots): Slot {
     if (this.slot !== undefined && start === this.start) return this.slot
-    let slot = this.slots.get(start)
+    const seconds = whole((start - day) / 1000)
+    let slot = this.slots.get(seconds)
     if (slot === undefined) {
       let doc = this.docs.get(parent)
       if (doc === undefined) {
         doc = open(parent)
         this.docs.set(parent, doc)
       }
-      const name = slotOf(parent, start)
-      slot = doc[name] ?? [noCounts()]
-      doc[name] = slot
-      this.slots.set(start, slot)
+      slot = doc.at(slotOf(parent, start))
+      this.slots.set(seconds, slot)
     }
     this.start = start
     this.slot = slot
@@ -35,11 +48,13 @@ class Known {
   }
 }
 
-const count = (slot: Slot, columns: CountedRows, row: number, member: number | undefined): void => {
-  countRow(slot[0], columns, row)
+const count = (slot: Slot, { kind, money }: FineRow, member: number | undefined): void => {
+  const [counts, stored] = slot
+  if (money === undefined) addEvents(counts, 1, kind === PAGE_VIEW ? 1 : 0)
+  else addCounts(counts, money)
   if (member === undefined) return
-  const visitors = VisitorSet.of(slot[1])
-  slot[1] = visitors
+  const visitors = VisitorSet.of(stored)
+  if (visitors !== stored) slot[1] = visitors
   visitors.addMember(member)
 }
 
@@ -51,14 +66,15 @@ export class FineBuckets {
 
   constructor(
     private readonly docs: Docs,
-    private readonly is: Pick<Large, "merchantId" | "zone" | "day">,
+    private readonly is: Pick<Large, "merchantId" | "zone" | "day" | "isTogether">,
   ) {}
 
-  /** `member`: the fact's visitor, where visitors are kept. */
-  countRow(columns: CountedRows, row: number, at: Cut, member: number | undefined, now: number): void {
+  countRow(row: FineRow, now: number): void {
     this.now = now
-    if (at.tenMinutes >= now - TEN_MINUTES_KEPT) count(this.tenMinutes(at), columns, row, member)
-    if (at.minute >= now - MINUTE_KEPT) count(this.minute(at), columns, row, member)
+    const { at } = row
+    const member = this.is.isTogether ? undefined : row.member
+    if (at.tenMinutes >= now - TEN_MINUTES_KEPT) count(this.tenMinutes(at), row, member)
+    if (at.minute >= now - MINUTE_KEPT) count(this.minute(at), row, member)
   }
 
   changeSession(at: Cut, change: SessionChange, now: number): void {
@@ -68,25 +84,24 @@ export class FineBuckets {
   }
 
   private tenMinutes({ tenMinutes }: Cut): Slot {
-    return this.tens.at(tenMinutes, this.is.day, this.openTens)
+    const { day } = this.is
+    return this.tens.at(tenMinutes, day, day, this.openTens)
   }
 
   private minute({ minute, hour }: Cut): Slot {
-    return this.minutes.at(minute, hour, this.openMinutes)
+    return this.minutes.at(minute, this.is.day, hour, this.openMinutes)
   }
 
-  private readonly openTens = (day: number): Slots<Slot> => this.open("tens", day)
-  private readonly openMinutes = (hour: number): Slots<Slot> => this.open("minutes", hour)
+  private readonly openTens = (day: number): FineSlots => this.open("tens", day)
+  private readonly openMinutes = (hour: number): FineSlots => this.open("minutes", hour)
 
-  private open(collection: "tens" | "minutes", start: number): Slots<Slot> {
+  private open(collection: "tens" | "minutes", start: number): FineSlots {
     const { merchantId, zone } = this.is
     const key = timeKey(merchantId, zone, start)
-    let added = false
-    const slots = this.docs.edit<Slots<Slot>>(collection, key, () => {
-      added = true
-      return {}
-    })
-    if (added) rememberExpiring(this.docs, merchantId, collection, key, this.now)
+    const stored = this.docs.get<StoredFineSlots>(collection, key)
+    const slots = FineSlots.of(stored)
+    this.docs.put(collection, key, slots)
+    if (stored === undefined) rememberExpiring(this.docs, merchantId, collection, key, this.now)
     return slots
   }
 }

@@ -51,6 +51,11 @@ export class LargeDay {
     this.values = is.isTogether ? undefined : new DayValues(docs, is, doc.c)
   }
 
+  /** Values counted apart of the dimension that has most of them; below 0 where none has any. */
+  get mostValues(): number {
+    return this.values?.mostValues ?? Number.NEGATIVE_INFINITY
+  }
+
   /** Facts that are taken in and not counted yet. */
   get uncounted(): number {
     return this.rows?.size ?? 0
@@ -62,9 +67,7 @@ export class LargeDay {
     this.rows ??= new TailRows(zone, !isTogether)
     const { fine } = this
     // At once: which of them expire when depends on their order.
-    this.rows.append(facts, (row, at, member) => {
-      fine.countRow(facts, row, at, isTogether ? undefined : member, now)
-    })
+    this.rows.append(facts, (row) => fine.countRow(row, now))
   }
 
   /** Counts what was taken in: the more at once, the less each costs, as many have the same hours and values. */

@@ -1,5 +1,6 @@
 import { bucketDimensions } from "../domain/Metrics.js"
 import type { Position } from "../domain/Position.js"
+import { whole } from "../domain/whole.js"
 import { indexOf } from "./Dimensions.js"
 import { type Column, Columns, EXACT_DIGITS, type Fact, own, type Segment } from "./Segments.js"
 
@@ -19,7 +20,7 @@ const lastOf = (segment: Segment): Pick<Fact, "at" | "recordedAt" | "revision" |
 }
 
 const step = (from: string, to: string): number | string => {
-  if (from.length <= EXACT_DIGITS && to.length <= EXACT_DIGITS) return Number(to) - Number(from)
+  if (from.length <= EXACT_DIGITS && to.length <= EXACT_DIGITS) return whole(Number(to) - Number(from))
   const difference = BigInt(to) - BigInt(from)
   const number = Number(difference)
   return Number.isSafeInteger(number) ? number : String(difference)
@@ -147,9 +148,9 @@ export class SegmentWriter {
     }
     for (let i = 0; i < length; i++) {
       const fact = facts[i] as Fact
-      ats[i] = fact.at - at
+      ats[i] = whole(fact.at - at)
       at = fact.at
-      recordedAts[i] = fact.recordedAt - recordedAt
+      recordedAts[i] = whole(fact.recordedAt - recordedAt)
       recordedAt = fact.recordedAt
       revisions[i] = fact.revision - revision
       revision = fact.revision

@@ -1,3 +1,4 @@
+import { whole } from "../domain/whole.js"
 import type { Docs } from "../processors/Projection.js"
 import { key, partsOf } from "../readmodels/Key.js"
 import type { Row, Scan } from "../readmodels/ReadModels.js"
@@ -121,7 +122,7 @@ export class SessionFold {
     last.events++
     if (event.pageView) last.pageViews++
     if (activity > end) last.end = activity
-    const longer = { sessions: 0, bounces: bounces(last) - bounced, milliseconds: last.end - end }
+    const longer = { sessions: 0, bounces: bounces(last) - bounced, milliseconds: whole(last.end - end) }
     return { before: none, after: last, longer }
   }
 

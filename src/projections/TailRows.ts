@@ -1,7 +1,8 @@
 import { bucketDimensions } from "../domain/Metrics.js"
-import { type Cut, cut } from "../domain/TimeBuckets.js"
+import { cut } from "../domain/TimeBuckets.js"
 import { type Counts, countRow, noCounts, TYPE } from "./Counts.js"
 import { Columns, type FactRows } from "./Facts.js"
+import type { FineRow } from "./FineBuckets.js"
 import { memberOf } from "./VisitorSet.js"
 
 /** Of a fact without a visitor. */
@@ -70,11 +71,8 @@ export class TailRows {
     this.onlyCodes = this.dimensions.map(() => 0)
   }
 
-  /** `take`: called for each row of the columns, in their order, with its visitor or `undefined`. */
-  append(
-    facts: Columns | FactRows,
-    take: (row: number, at: Cut, member: number | undefined) => void,
-  ): void {
+  /** `take`: called for each of the facts in their order. */
+  append(facts: Columns | FactRows, take: (row: FineRow) => void): void {
     const first = this.size
     this.size += facts.size
     this.reserve()
@@ -91,13 +89,14 @@ export class TailRows {
       kinds[first + row] = kind
       const hour = this.hour(at.hour)
       hour.rows.push(first + row)
+      let money: Counts | undefined
       if (kind === MONEY) {
-        const counts = noCounts()
-        countRow(counts, facts, row)
-        hour.money.push([first + row, counts])
+        money = noCounts()
+        countRow(money, facts, row)
+        hour.money.push([first + row, money])
       }
-      const member = memberOf[first + row] as number
-      take(row, at, member === NO_MEMBER ? undefined : members[member])
+      const place = memberOf[first + row] as number
+      take({ at, kind, money, member: place === NO_MEMBER ? undefined : members[place] })
     }
   }
 
@@ -107,7 +106,8 @@ export class TailRows {
     this.kinds = grown(this.kinds, length)
     this.memberOf = grown(this.memberOf, length)
     const { dimensions } = this
-    for (let i = 0; i < dimensions.length; i++) dimensions[i] = grown(dimensions[i] as Int32Array<ArrayBuffer>, length)
+    for (let i = 0; i < dimensions.length; i++)
+      dimensions[i] = grown(dimensions[i] as Int32Array<ArrayBuffer>, length)
   }
 
   /** The code of a row in a dimension, an index into `bucketDimensions`. */

@@ -46,7 +46,7 @@ const scratch = Buffer.alloc(TAG + (EXACT_UP_TO + MOST_WAITING) * MEMBER_LENGTH)
 const sorting = new Float64Array(MOST_WAITING)
 
 /** Up to so many numbers are sorted one by one. */
-const FEW = 20
+const FEW = 64
 
 /** The members in order, in `sorting`. */
 const sort = (members: ReadonlyArray<number>): void => {
