@@ -43,8 +43,7 @@ export class Tail {
 
   add(fact: Fact): void {
     this.waiting.push(fact)
-    // Types, currencies and client keys are short.
-    if (!this.isPlain) this.weight += weightOf(fact)
+    this.weight += weightOf(fact)
     this.lastFact = fact.position
   }
 

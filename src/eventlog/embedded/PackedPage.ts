@@ -111,7 +111,7 @@ export class PackedPage {
     if (length === this.lastLength) {
       while (same < length && bytes[lastStream + same] === bytes[stream + same]) same++
     }
-    if (same < length) {
+    if (length !== this.lastLength || same < length) {
       this.lastName = this.text(stream, stream + length)
       this.lastStream = stream
       this.lastLength = length
