@@ -1,24 +1,13 @@
 import type { Cut } from "../domain/TimeBuckets.js"
 import { whole } from "../domain/whole.js"
 import type { Docs } from "../processors/Projection.js"
-import { addCounts, addEvents, type Counts, changeSessions, type SessionChange } from "./Counts.js"
+import { addCounts, addEvents, changeSessions, type SessionChange } from "./Counts.js"
 import { rememberExpiring } from "./Expiry.js"
 import { FineSlots, type StoredFineSlots } from "./FineSlots.js"
 import type { Large } from "./LargeDay.js"
 import { MINUTE_KEPT, type Slot, slotOf, TEN_MINUTES_KEPT, timeKey } from "./Layout.js"
-import { PAGE_VIEW } from "./TailRows.js"
+import { PAGE_VIEW, type TailRow } from "./TailRows.js"
 import { VisitorSet } from "./VisitorSet.js"
-
-/** A fact as it is counted. */
-export interface FineRow {
-  readonly at: Cut
-  /** 0, `PAGE_VIEW` or `MONEY`. */
-  readonly kind: number
-  /** What a payment or refund counts. */
-  readonly money: Counts | undefined
-  /** The visitor. */
-  readonly member: number | undefined
-}
 
 /** The slots of one collection that were looked up, by the instants at which their buckets begin. */
 class Known {
@@ -48,7 +37,7 @@ class Known {
   }
 }
 
-const count = (slot: Slot, { kind, money }: FineRow, member: number | undefined): void => {
+const count = (slot: Slot, { kind, money }: TailRow, member: number | undefined): void => {
   const [counts, stored] = slot
   if (money === undefined) addEvents(counts, 1, kind === PAGE_VIEW ? 1 : 0)
   else addCounts(counts, money)
@@ -69,7 +58,7 @@ export class FineBuckets {
     private readonly is: Pick<Large, "merchantId" | "zone" | "day" | "isTogether">,
   ) {}
 
-  countRow(row: FineRow, now: number): void {
+  countRow(row: TailRow, now: number): void {
     this.now = now
     const { at } = row
     const member = this.is.isTogether ? undefined : row.member

@@ -1,8 +1,7 @@
 import { bucketDimensions } from "../domain/Metrics.js"
-import { cut } from "../domain/TimeBuckets.js"
+import { type Cut, cut } from "../domain/TimeBuckets.js"
 import { type Counts, countRow, noCounts, TYPE } from "./Counts.js"
 import { Columns, type FactRows } from "./Facts.js"
-import type { FineRow } from "./FineBuckets.js"
 import { memberOf } from "./VisitorSet.js"
 
 /** Of a fact without a visitor. */
@@ -18,6 +17,17 @@ const kindOf = (type: string | null): number =>
 
 /** Of rows that do not all have the same. */
 const MANY = -1
+
+/** A fact as it is counted. */
+export interface TailRow {
+  readonly at: Cut
+  /** 0, `PAGE_VIEW` or `MONEY`. */
+  readonly kind: number
+  /** What a payment or refund counts. */
+  readonly money: Counts | undefined
+  /** The visitor. */
+  readonly member: number | undefined
+}
 
 /** Rows of one hour, in the order in which they came. */
 export interface HourRows {
@@ -72,7 +82,7 @@ export class TailRows {
   }
 
   /** `take`: called for each of the facts in their order. */
-  append(facts: Columns | FactRows, take: (row: FineRow) => void): void {
+  append(facts: Columns | FactRows, take: (row: TailRow) => void): void {
     const first = this.size
     this.size += facts.size
     this.reserve()
