@@ -5,7 +5,7 @@ import { PARTITIONS, type Partition, partitionOfStream } from "../../domain/Part
 import { LogDamaged, LogUnavailable } from "../EventLog.js"
 import { failureOf } from "./Failure.js"
 import { filesOf } from "./Files.js"
-import { PackedPage, packedRow, packedRows } from "./PackedPage.js"
+import { PackedPage, packedRows } from "./PackedPage.js"
 import { columns, decodeRow, type NamedRow, type Row } from "./Rows.js"
 import { checkMeta } from "./Schema.js"
 import { StreamNames } from "./StreamNames.js"
@@ -51,10 +51,6 @@ const ofPartitions = `${between} AND (
     name IS NULL OR sequence = ?2
     OR substr(?3, 1 + CAST(substr(name, 1 + instr(name, '-'), 3) AS INTEGER), 1) = '1'
   )`
-
-/** In the order of the log. */
-const packedFrom = (where: string): string =>
-  `SELECT ${packedRows}, count(*) FROM (SELECT ${packedRow} FROM ${named} WHERE ${where} ORDER BY sequence)`
 
 /** Reads the same of the rows of a stretch: of all of them, or of those of some partitions. */
 interface Select {
@@ -109,8 +105,8 @@ export class DiskReader {
         some: arrays(`SELECT ${columns}, name FROM ${named} WHERE ${ofPartitions} ORDER BY sequence`),
       }
       this.#packed = {
-        all: arrays(packedFrom(between)),
-        some: arrays(packedFrom(ofPartitions)),
+        all: arrays(`SELECT ${packedRows}, count(*) FROM events WHERE ${between}`),
+        some: arrays(`SELECT ${packedRows}, count(*) FROM ${named} WHERE ${ofPartitions}`),
       }
       this.#count = arrays("SELECT count(*) FROM events WHERE sequence BETWEEN ? AND ?")
       this.#streamsBetween = arrays(
@@ -161,7 +157,7 @@ export class DiskReader {
       const [bytes, found] = row as unknown as [Uint8Array, number]
       if (partitions !== undefined || found !== to - sequence) this.#noneMissing(from, to)
       this.#adapt(to - sequence, bytes.length)
-      return { rows: new PackedPage(bytes, this.file), scannedTo: to }
+      return { rows: new PackedPage(bytes, this.file, this.#names), scannedTo: to }
     })
   }
 

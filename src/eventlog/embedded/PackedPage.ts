@@ -1,32 +1,37 @@
 import { isAscii, isUtf8 } from "node:buffer"
 import { crc32 } from "node:zlib"
 import type { RecordedEvent } from "../../domain/Event.js"
-import { type Partition, partitionOfStream } from "../../domain/Partition.js"
+import type { Partition } from "../../domain/Partition.js"
 import { fromNumber } from "../../domain/Position.js"
+import { crcOfBytes, crcOfText } from "./Crc.js"
 import { damaged, metadataOf } from "./Rows.js"
+import type { KnownStream, StreamNames } from "./StreamNames.js"
 
-const parts = ["sequence", "revision", "streams.name", "events.id", "event", "metadata"]
-const lengths = parts.slice(2).map((part) => `octet_length(${part})`)
-/** SQLite would take bytes for a text, and so miss that a column is not what was written. */
-const isWhole = ["checksum", "revision"].map((part) => `typeof(${part}) = 'integer' AND ${part} >= 0`)
-const isText = parts.slice(2).map((part) => `typeof(${part}) = 'text'`)
+const texts = ["events.id", "event", "metadata"]
+const first = ["checksum", ...texts.map((text) => `octet_length(${text})`), "stream"]
+/**
+ * SQLite would take bytes for a text or a number, and so miss that a column is not what was written. To compare costs
+ * less than `typeof`: numbers are less than all texts, and texts than all bytes.
+ */
+const areNumbers = ["checksum", "stream", "revision"].map((number) => `${number} < ''`)
+const areTexts = texts.map((text) => `${text} < x''`)
 
 /**
- * Of `events LEFT JOIN streams`, as `row`: its checksum, the bytes of the stream, the event id, the event and the
- * metadata, in decimal and apart by blanks; a line break; the text that the checksum is of, as `checksum` has it; a
- * line break. One whose stream is missing, or that has a column of another type, is a question mark and its sequence.
+ * Of rows of `events`, all of them as bytes in the order in which SQLite goes through them; NULL for none. A row: its
+ * checksum, the bytes of its three texts, and its stream, in decimal and apart by blanks; sequence, revision, id, event
+ * and metadata; a line break behind all that and behind each of these. One that has a column of another type is a
+ * question mark and its sequence.
  */
-export const packedRow = `CASE WHEN ${[...isWhole, ...isText].join(" AND ")}
-  THEN concat(checksum, ' ', ${lengths.join(", ' ', ")}, char(10), ${parts.join(", char(10), ")}, char(10))
-  ELSE concat('? ', sequence, char(10)) END AS row`
-
-/** Of such rows: all of them as bytes; NULL for none. */
-export const packedRows = "CAST(group_concat(row, '') AS BLOB)"
+export const packedRows = `CAST(group_concat(CASE WHEN ${[...areNumbers, ...areTexts].join(" AND ")}
+  THEN concat(${first.join(", ' ', ")}, char(10),
+    ${["sequence", "revision", ...texts].join(", char(10), ")}, char(10))
+  ELSE concat('? ', sequence, char(10)) END, '') AS BLOB)`
 
 const ZERO = 48
 const QUESTION_MARK = 63
-/** Characters of the name of a stream, at most, that tell the partition. */
-const PREFIX = 12
+const LINE_BREAK = 10
+
+const noStream: KnownStream = { name: "", partition: undefined }
 
 /**
  * Rows of the log as SQLite put them together, outside of V8's heap: there they would be copied twice before they are
@@ -39,24 +44,23 @@ export class PackedPage {
   private checksum = 0
   private from = 0
   private revision = 0
-  private stream = 0
   private id = 0
   private event = 0
   private metadata = 0
   private to = 0
   private at = 0
+  /** Of the row that was opened last: the next one mostly is of the same. */
+  private stream = noStream
+  private streamNumber = -1
   private readonly bytes: Buffer
   /** Where each character is a byte, as mostly, the former makes the same texts faster. */
   private readonly encoding: "latin1" | "utf8"
-  /** The stream of the row that was read last, and where its name begins: the next one mostly is of the same. */
-  private lastName = ""
-  private lastStream = 0
-  private lastLength = 0
 
   /** `file`: that the rows are from. Throws LogDamaged where they are no text. */
   constructor(
     bytes: Uint8Array,
     private readonly file: string,
+    private readonly streams: StreamNames,
   ) {
     this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
     this.encoding = isAscii(bytes) ? "latin1" : "utf8"
@@ -70,31 +74,34 @@ export class PackedPage {
   /** Looks where the parts of the row that begins here lie. Throws LogDamaged where it is not what was written. */
   check(place: number): void {
     this.open(place)
-    if (crc32(this.bytes.subarray(this.from, this.to)) !== this.checksum) throw damaged(this.name)
+    const { bytes, from, id, to } = this
+    // What the checksum is of has the name of the stream before the id: see `Rows.ts`.
+    const crc = crcOfText(this.stream.name, crcOfBytes(bytes, from, id, 0))
+    // `subarray` takes twice as long.
+    const rest = new Uint8Array(bytes.buffer, bytes.byteOffset + id - 1, to - id + 1)
+    if (crc32(rest, crc) !== this.checksum) throw damaged(this.name)
   }
 
   /** Of the row that was opened last; undefined for a stream that is not Tidemark's. */
   get partition(): Partition | undefined {
-    const { bytes, stream } = this
-    return partitionOfStream(bytes.toString("latin1", stream, stream + PREFIX))
+    return this.stream.partition
   }
 
-  /** The event whose row begins here. */
+  /** The event whose row begins here. Its id keeps as much in memory as its row takes. */
   read(place: number): RecordedEvent {
     this.open(place)
-    const { to, revision, id, event, metadata } = this
-    const text = this.text(event, to)
-    // Where each character is a byte, what is only looked at is cut out of one text: that costs less than another one.
-    const isPlain = text.length === to - event
-    const part = (first: number, end: number): string =>
-      isPlain ? text.slice(first - event, end - event) : this.text(first, end)
+    const { id, event, metadata, to } = this
+    const text = this.text(id, to)
+    // Where each character is a byte, parts are cut out of one text: that costs less than another one.
+    const isPlain = text.length === to - id
+    const part = (from: number, end: number): string =>
+      isPlain ? text.slice(from - id, end - id) : this.text(from, end)
     return {
-      // A part of a text keeps all of it in memory.
-      eventId: this.text(id, event - 1),
+      eventId: part(id, event - 1),
       event: JSON.parse(part(event, metadata - 1)),
       metadata: metadataOf(part(metadata, to)),
-      stream: this.streamName(),
-      revision,
+      stream: this.stream.name,
+      revision: this.revision,
       position: fromNumber(this.sequence),
     }
   }
@@ -103,43 +110,33 @@ export class PackedPage {
     return this.bytes.toString(this.encoding, from, to)
   }
 
-  /** Mostly that of the row that was read before. */
-  private streamName(): string {
-    const { bytes, stream, lastStream } = this
-    const length = this.id - 1 - stream
-    let same = 0
-    if (length === this.lastLength) {
-      while (same < length && bytes[lastStream + same] === bytes[stream + same]) same++
-    }
-    if (length !== this.lastLength || same < length) {
-      this.lastName = this.text(stream, stream + length)
-      this.lastStream = stream
-      this.lastLength = length
-    }
-    return this.lastName
-  }
-
   private open(place: number): void {
+    const { bytes } = this
     this.at = place
-    if (this.bytes[place] === QUESTION_MARK) {
+    if (bytes[place] === QUESTION_MARK) {
       this.at = place + 2
       this.sequence = this.number()
-      throw damaged(this.name, "its stream is missing, or a column is not of its type")
+      throw damaged(this.name, "a column is not of its type")
     }
     this.checksum = this.number()
-    const stream = this.number()
     const id = this.number()
     const event = this.number()
     const metadata = this.number()
+    const stream = this.number()
     this.from = this.at
     this.sequence = this.number()
     this.revision = this.number()
-    this.stream = this.at
-    this.id = this.stream + stream + 1
+    this.id = this.at
+    // A number that is none ends elsewhere, and all behind it is another one's.
+    if (bytes[this.id - 1] !== LINE_BREAK) throw damaged(this.name, "a column is not of its type")
     this.event = this.id + id + 1
     this.metadata = this.event + event + 1
     this.to = this.metadata + metadata
     this.next = this.to + 1
+    if (stream !== this.streamNumber) {
+      this.stream = this.streams.known(stream, this.sequence)
+      this.streamNumber = stream
+    }
   }
 
   /** The whole number that begins here, and passes over what ends it. */

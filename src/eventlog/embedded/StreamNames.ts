@@ -1,13 +1,20 @@
 import type { DatabaseSyncInstance } from "@photostructure/sqlite"
+import { type Partition, partitionOfStream } from "../../domain/Partition.js"
 import { LogDamaged } from "../EventLog.js"
 
 type Get<A> = { get(...parameters: ReadonlyArray<unknown>): A | undefined }
 
+export interface KnownStream {
+  readonly name: string
+  /** Undefined for a stream that is not Tidemark's. */
+  readonly partition: Partition | undefined
+}
+
 /** The names behind the numbers that streams are stored under; those met lately are kept. */
 export class StreamNames {
-  #young = new Map<number, string>()
-  #old = new Map<number, string>()
-  readonly #nameOf: Get<[string]>
+  #young = new Map<number, KnownStream>()
+  #old = new Map<number, KnownStream>()
+  readonly #nameOf: Get<[unknown]>
   readonly #idOf: Get<[number]>
 
   constructor(
@@ -27,20 +34,29 @@ export class StreamNames {
     return this.#idOf.get(stream)?.[0]
   }
 
+  /** `sequence`: of an event in the stream, for the error. Throws LogDamaged. */
   nameOf(id: number, sequence: number): string {
+    return this.known(id, sequence).name
+  }
+
+  known(id: number, sequence: number): KnownStream {
     const young = this.#young.get(id)
     if (young !== undefined) return young
-    const name = this.#old.get(id) ?? this.#nameOf.get(id)?.[0]
-    if (name === undefined)
-      throw new LogDamaged({
-        place: `${this.file}, event ${sequence}`,
-        reason: `its stream (number ${id}) is missing. Restore the log from a backup`,
-      })
+    const known = this.#old.get(id) ?? this.#find(id, sequence)
     if (this.#young.size >= this.size) {
       this.#old = this.#young
       this.#young = new Map()
     }
-    this.#young.set(id, name)
-    return name
+    this.#young.set(id, known)
+    return known
+  }
+
+  #find(id: number, sequence: number): KnownStream {
+    const name = this.#nameOf.get(id)?.[0]
+    if (typeof name === "string") return { name, partition: partitionOfStream(name) }
+    throw new LogDamaged({
+      place: `${this.file}, event ${sequence}`,
+      reason: `its stream (number ${id}) is missing, or its name is no text. Restore the log from a backup`,
+    })
   }
 }

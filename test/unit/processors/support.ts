@@ -94,6 +94,13 @@ export class Bench {
     return this
   }
 
+  /** The log anew, which knows of nothing that it has read. */
+  async reopen(): Promise<this> {
+    await run(Scope.close(this.logScope, Exit.void))
+    this.logScope = Effect.runSync(Scope.make())
+    return this.open()
+  }
+
   /** Appends in the given order. */
   async append(events: ReadonlyArray<TestEvent>): Promise<Position> {
     const appends: Array<{ stream: string; expectedRevision: number; events: Array<NewEvent> }> = []
