@@ -17,23 +17,32 @@ const allowed = () => {
   })
 }
 
-/** A command on the first so many cores, and no others; as it is where that can't be had, with a word about it. */
-const onCores = (cores, command) => {
+/** Whether two commands can be held to a core each. */
+export const canHoldTwo = () => allowed().length > 1 && hasTaskset()
+
+const hasTaskset = () => spawnSync("taskset", ["--version"]).status === 0
+
+/**
+ * A command on so many cores from the one with the number `from` among those allowed, and no others; as it is where
+ * that can't be had, with a word about it.
+ */
+const onCores = ({ cores, from = 0 }, command) => {
   const own = allowed()
   if (own.length === cores) return command
-  const hasTaskset = spawnSync("taskset", ["--version"]).status === 0
-  if (own.length > cores && hasTaskset) return ["taskset", "-c", own.slice(0, cores).join(","), ...command]
+  if (own.length > cores && hasTaskset()) {
+    return ["taskset", "-c", own.slice(from, from + cores).join(","), ...command]
+  }
   console.error(`Not held to ${cores} cores: that takes Linux, taskset and as many cores.`)
   return command
 }
 
 /**
- * A script that runs by itself, on so many cores when a number is given: `output` is what it prints; it rejects with
- * its errors when it fails.
+ * A script that runs by itself, held to some cores where `hold` says to which: `output` is what it prints; it rejects
+ * with its errors when it fails.
  */
-export const spawned = (args, env = {}, cores = undefined) => {
+export const spawned = (args, env = {}, hold = undefined) => {
   const node = [process.execPath, ...args]
-  const [command, ...rest] = cores === undefined ? node : onCores(cores, node)
+  const [command, ...rest] = hold === undefined ? node : onCores(hold, node)
   const child = spawn(command, rest, { cwd: root, env: { ...process.env, ...env } })
   let text = ""
   let errors = ""
@@ -59,7 +68,8 @@ export const output = (args, env) => spawned(args, env).output
 export const json = async (args, env) => last(await output(args, env))
 
 /** The same of a script that is held to so many cores, with all of its threads. */
-export const jsonOnCores = async (cores, args) => last(await spawned(args, {}, cores).output)
+export const jsonOnCores = async (cores, args, from = 0) =>
+  last(await spawned(args, {}, { cores, from }).output)
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 

@@ -24,11 +24,35 @@ export const fold = async (dir, readModels, profile) => {
  * Rebuilds a projection beside read models that are up to date, on so many cores in as many threads, with all
  * that V8 does in threads of its own; what `rebuildOnce.mjs` prints.
  */
-export const rebuildOnce = (dir, readModels, projection, cores) =>
-  jsonOnCores(cores, [script("rebuildOnce.mjs"), dir, readModels, projection, String(cores)])
+export const rebuildOnce = (dir, readModels, projection, cores, from = 0) =>
+  jsonOnCores(cores, [script("rebuildOnce.mjs"), dir, readModels, projection, String(cores)], from)
+
+/**
+ * The same on one core, while whole rows are read barely again and again on another one: a machine that is slower for
+ * a while is so for both. `from`: 0 or 1, the core of the rebuild. `bare` is how fast those were read that were read
+ * before it was over, events/s.
+ */
+export const rebuildBeside = async (dir, readModels, projection, from) => {
+  let isOver = false
+  const rebuild = rebuildOnce(dir, readModels, projection, 1, from).finally(() => {
+    isOver = true
+  })
+  const read = async () => {
+    const all = []
+    while (!isOver) {
+      const one = await bare(dir, ["whole"], 1 - from)
+      if (!isOver || all.length === 0) all.push(one)
+    }
+    const sum = (name) => all.reduce((total, one) => total + one[name], 0)
+    return sum("events") / sum("seconds")
+  }
+  const [result, barely] = await Promise.all([rebuild, read()])
+  return { ...result, bare: barely }
+}
 
 /** On one core. */
-export const bare = (dir, ...what) => jsonOnCores(1, [script("bareReplay.mjs"), join(dir, "log"), ...what])
+export const bare = (dir, what = [], from = 0) =>
+  jsonOnCores(1, [script("bareReplay.mjs"), join(dir, "log"), ...what], from)
 
 /** Whether every projection of this code serves there, to the end of the log. */
 const isFolded = (readModels) => {
