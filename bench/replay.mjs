@@ -87,7 +87,9 @@ export const replay = async ({ dir, events, clients, seed, days, runs, profile }
     ),
   )
   console.log(
-    `\nRebuild of ${LARGEST} on one core and bare reading of whole rows on another one at the same time:\n`,
+    canHoldTwo()
+      ? `\nRebuild of ${LARGEST} on one core and bare reading of whole rows on another one at the same time:\n`
+      : `\nRebuild of ${LARGEST} and bare reading of whole rows, one after the other, as they can't be held to a core each:\n`,
   )
   console.log(
     table(

@@ -46,7 +46,11 @@ export const rebuildBeside = async (dir, readModels, projection, from) => {
     const sum = (name) => all.reduce((total, one) => total + one[name], 0)
     return sum("events") / sum("seconds")
   }
-  const [result, barely] = await Promise.all([rebuild, read()])
+  // Whichever fails, none is left running.
+  const ended = await Promise.allSettled([rebuild, read()])
+  const failed = ended.find(({ status }) => status === "rejected")
+  if (failed !== undefined) throw failed.reason
+  const [{ value: result }, { value: barely }] = ended
   return { ...result, bare: barely }
 }
 

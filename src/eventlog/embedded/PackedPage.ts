@@ -11,16 +11,17 @@ const texts = ["events.id", "event", "metadata"]
 const first = ["checksum", ...texts.map((text) => `octet_length(${text})`), "stream"]
 /**
  * SQLite would take bytes for a text or a number, and so miss that a column is not what was written. To compare costs
- * less than `typeof`: numbers are less than all texts, and texts than all bytes.
+ * less than `typeof`: numbers are less than all texts, and texts than all bytes. The plus keeps SQLite from making a
+ * number of a text in a column of numbers.
  */
-const areNumbers = ["checksum", "stream", "revision"].map((number) => `${number} < ''`)
+const areNumbers = ["checksum", "stream", "revision"].map((number) => `+${number} < ''`)
 const areTexts = texts.map((text) => `${text} < x''`)
 
 /**
  * Of rows of `events`, all of them as bytes in the order in which SQLite goes through them; NULL for none. A row: its
  * checksum, the bytes of its three texts, and its stream, in decimal and apart by blanks; sequence, revision, id, event
- * and metadata; a line break behind all that and behind each of these. One that has a column of another type is a
- * question mark and its sequence.
+ * and metadata; a line break behind all that and behind each of these. One that has text or bytes in place of a number,
+ * bytes in place of a text, or nothing, is a question mark and its sequence; what else is wrong the checksum finds.
  */
 export const packedRows = `CAST(group_concat(CASE WHEN ${[...areNumbers, ...areTexts].join(" AND ")}
   THEN concat(${first.join(", ' ', ")}, char(10),
@@ -77,7 +78,7 @@ export class PackedPage {
     const { bytes, from, id, to } = this
     // What the checksum is of has the name of the stream before the id: see `Rows.ts`.
     const crc = crcOfText(this.stream.name, crcOfBytes(bytes, from, id, 0))
-    // `subarray` takes twice as long.
+    // Without what Node.js's own `subarray` does beside.
     const rest = new Uint8Array(bytes.buffer, bytes.byteOffset + id - 1, to - id + 1)
     if (crc32(rest, crc) !== this.checksum) throw damaged(this.name)
   }
@@ -127,12 +128,14 @@ export class PackedPage {
     this.sequence = this.number()
     this.revision = this.number()
     this.id = this.at
-    // A number that is none ends elsewhere, and all behind it is another one's.
-    if (bytes[this.id - 1] !== LINE_BREAK) throw damaged(this.name, "a column is not of its type")
     this.event = this.id + id + 1
     this.metadata = this.event + event + 1
     this.to = this.metadata + metadata
     this.next = this.to + 1
+    // Behind a number that is negative or no whole one, what follows is taken for another part than it is.
+    if (bytes[this.id - 1] !== LINE_BREAK || !(this.to < bytes.length)) {
+      throw damaged(this.name, "a column is not of its type")
+    }
     if (stream !== this.streamNumber) {
       this.stream = this.streams.known(stream, this.sequence)
       this.streamNumber = stream

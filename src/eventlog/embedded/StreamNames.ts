@@ -10,7 +10,7 @@ export interface KnownStream {
   readonly partition: Partition | undefined
 }
 
-/** The names behind the numbers that streams are stored under; those met lately are kept. */
+/** The names behind the numbers that streams are stored under. Those met lately are kept, and not looked up again. */
 export class StreamNames {
   #young = new Map<number, KnownStream>()
   #old = new Map<number, KnownStream>()

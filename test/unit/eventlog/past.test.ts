@@ -126,6 +126,7 @@ describe("what was recorded long ago", () => {
     "UPDATE events SET revision = revision + 1000 WHERE sequence = 1500",
     "UPDATE events SET checksum = checksum + 1 WHERE sequence = 1500",
     "UPDATE events SET checksum = -checksum WHERE sequence = 1500",
+    "UPDATE events SET checksum = checksum + 0.5 WHERE sequence = 1500",
     "UPDATE events SET event = CAST(CAST(event AS BLOB) || x'ff' AS TEXT) WHERE sequence = 1500",
     "UPDATE events SET revision = -1 WHERE sequence = 1500",
     "UPDATE events SET stream = 1000 WHERE sequence = 1500",
