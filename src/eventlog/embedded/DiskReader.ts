@@ -171,7 +171,7 @@ export class DiskReader {
       this.#try(`events ${first} to ${to}`, () => {
         const rows = this.#streamsBetween.all(first, to) as unknown as Array<[number, number]>
         for (const [sequence, id] of rows) {
-          const partition = partitionOfStream(this.#names.nameOf(id, sequence))
+          const { partition } = this.#names.known(id, sequence)
           if (partition !== undefined) counts[partition] = (counts[partition] as number) + 1
         }
       })
